@@ -1,0 +1,78 @@
+# Everything from a clean clone: `make demo`, `make test`, `make check`. Needs Python 3.10 or newer and make; `make collector` also Go.
+#   make test PYTHON=python3.10             another Python, in a .venv of its own
+#   make test ARGS="tests/journal -x"       arguments for pytest
+#   make test CONSTRAINTS=.ci/lowest.txt    the oldest supported dependencies
+PYTHON ?= python3
+ARGS ?=
+CONSTRAINTS ?=
+
+# The default Python has .venv, any other one .venv-3.x, so that they stand side by side.
+ifeq ($(PYTHON),python3)
+VENV := .venv
+else
+VENV := .venv-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+endif
+ifneq ($(CONSTRAINTS),)
+VENV := $(VENV)-$(basename $(notdir $(CONSTRAINTS)))
+endif
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+PROJECT := pyproject.toml hatch_build.py $(CONSTRAINTS)
+UI_SOURCES := $(shell find otel_taskflow/web/ui -name node_modules -prune -o -type f -print 2>/dev/null)
+# The package, a sample of what users write against it, and the tests that are programs themselves.
+TYPED := $(wildcard otel_taskflow tests/typing tests/conftest.py tests/architecture tests/collector tests/distribution)
+OTELCOL := .build/otelcol
+OTELCOL_VERSION := v0.158.0
+
+.NOTPARALLEL:
+.PHONY: demo test test-failures check bench collector ui format clean
+
+demo: $(VENV)/.demo $(VENV)/.ui ## run a small shop and its dashboard
+	$(BIN)/otel-taskflow demo $(ARGS)
+
+test: $(VENV)/.test $(VENV)/.ui ## pass all tests
+	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+
+test-failures: $(VENV)/.test $(VENV)/.ui ## bring about every failure of docs/reliability.md
+	$(BIN)/python -m pytest -m failure --durations=20 $(ARGS)
+
+check: $(VENV)/.dev ## format, lint, types, imports, limits
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy $(TYPED)
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q -p no:randomly tests/architecture
+
+format: $(VENV)/.dev ## let ruff format and sort
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.bench ## compare with others, in one run
+	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+ui: $(VENV)/.ui ## build the dashboard
+
+collector: $(OTELCOL) ## build an OpenTelemetry Collector
+
+clean:
+	rm -rf .venv .venv-* .build dist .coverage .coverage.* otel_taskflow/web/static otel_taskflow/web/ui/node_modules
+
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit("otel-taskflow needs Python 3.10 or newer, and $(PYTHON) is %d.%d: make PYTHON=python3.12 ..." % sys.version_info[:2])'
+	@$(PYTHON) -m venv --clear $(VENV) || { echo "$(PYTHON) cannot make virtual environments: on Debian and Ubuntu, apt install python3-venv" >&2; exit 1; }
+	@touch $@
+
+# An install compiles the dashboard too (hatch_build.py).
+$(VENV)/.demo $(VENV)/.test $(VENV)/.dev $(VENV)/.bench: $(VENV)/.created $(PROJECT)
+	$(PIP) install -q $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) -e '.[$(subst .,,$(notdir $@))]'
+	@touch $@ $(VENV)/.ui
+
+$(VENV)/.ui: $(VENV)/.created $(UI_SOURCES) hatch_build.py
+	$(PIP) install -q --no-deps -e .
+	@touch $@
+
+$(OTELCOL): collector-config/builder.yaml
+	@command -v go >/dev/null || { echo "make collector needs Go 1.25 or newer on PATH: https://go.dev/dl/" >&2; exit 1; }
+	GOBIN=$(CURDIR)/.build/bin go install go.opentelemetry.io/collector/cmd/builder@$(OTELCOL_VERSION)
+	.build/bin/builder --config collector-config/builder.yaml
+	@mv .build/otelcol-src/otelcol $@

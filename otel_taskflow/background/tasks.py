@@ -1,0 +1,232 @@
+"""The task list of one request."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any, Protocol
+
+from fastapi import BackgroundTasks
+from starlette.background import BackgroundTask
+
+from otel_taskflow.values.entropy import random_bytes
+
+
+class HeldTask(Protocol):
+    """A task that waits for its response to leave."""
+
+    @property
+    def task_id(self) -> str:
+        """Id of the task."""
+
+    @property
+    def is_detached(self) -> bool:
+        """True if the request does not wait for it."""
+
+    def start(self, on_first_attempt: Callable[[], None] | None) -> None:
+        """Start it; the callback comes, from any thread, when the request need not wait any longer."""
+
+
+class TaskSubmitter(Protocol):
+    """What a request's task list needs of the TaskManager."""
+
+    def submit(
+        self,
+        func: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        options: Mapping[str, Any],
+        loop: asyncio.AbstractEventLoop | None,
+    ) -> tuple[str, HeldTask | None]:
+        """Journal a task. Returns its id, and the held task unless it was started at once or already known."""
+
+    def check_options(self, options: Mapping[str, Any]) -> None:
+        """Raise ConfigurationError for an option of ``add_task`` that cannot be used."""
+
+    def release(self, tasks: Sequence[HeldTask]) -> None:
+        """Journal that the response is about to leave."""
+
+    def cancel_held(self, tasks: Sequence[HeldTask], reason: str) -> None:
+        """The request failed: these tasks will not run."""
+
+    @property
+    def is_disabled(self) -> bool:
+        """True if tasks are to be plain background tasks."""
+
+    @property
+    def is_hermetic(self) -> bool:
+        """True in hermetic tests, where a request ends when all it started has ended."""
+
+    def on_stop(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call back, from any thread or a signal handler, when the process begins to stop; at once if it has.
+
+        Returns what takes it back.
+        """
+
+
+_OPTIONS = ("idempotency_key", "tags", "eager", "expires", "priority", "queue")
+
+
+def new_task_id() -> str:
+    """A UUID version 4."""
+    return str(uuid.UUID(bytes=random_bytes(), version=4))
+
+
+class _MixedTasks(BackgroundTasks):
+    """A list with managed and plain tasks. Managed ones make their own spans: FastAPI's telemetry is shown the plain ones only."""
+
+    async def __call__(self) -> None:
+        for task in self.tasks:
+            await (task if isinstance(task, _FirstAttempt) else _alone(task))()
+        # Managed tasks know their list; without this circle a request leaves nothing to the garbage collector.
+        self.tasks.clear()
+
+
+def _alone(task: BackgroundTask) -> BackgroundTasks:
+    alone = BackgroundTasks()
+    alone.tasks.append(task)
+    return alone
+
+
+class ManagedBackgroundTasks(_MixedTasks):
+    """``BackgroundTasks`` whose tasks are seen: each ``add_task`` is journalled and returns the task's id.
+
+    The tasks start after the response is sent, one after the other in the order added, mixed with plain ones on the same list.
+    Tasks are held until ``release`` (the dependency does it when the response is about to leave) or until the list is
+    called by the response that carries it.
+    """
+
+    def __init__(
+        self,
+        task_manager: TaskSubmitter,
+        background_tasks: BackgroundTasks | None = None,
+        *,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__()
+        if background_tasks is not None:
+            self.tasks = background_tasks.tasks
+            if type(background_tasks) is BackgroundTasks:
+                # The response will call that object, not this one.
+                background_tasks.__class__ = _MixedTasks
+        self.bind(task_manager, loop)
+
+    def bind(self, task_manager: TaskSubmitter, loop: asyncio.AbstractEventLoop | None) -> None:
+        """Tie the list to a manager and to the event loop of its request."""
+        self._manager = task_manager
+        self._loop = loop or _running_loop()
+        self._held: list[HeldTask] = []
+
+    @property
+    def is_hermetic(self) -> bool:
+        """True in hermetic tests."""
+        return self._manager.is_hermetic
+
+    def belongs_to(self, task_manager: TaskSubmitter) -> bool:
+        """Whether this manager takes the tasks that are added here."""
+        return self._manager is task_manager
+
+    def add_task(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> str:  # type: ignore[override]
+        """Add a task; it is durable when this returns. Returns the task's id.
+
+        Args:
+            func: The function, decorated or not.
+            *args: Its arguments.
+            **kwargs: Its keyword arguments; ``tags`` (dict of texts), ``eager`` (start at once), ``expires`` (seconds in which
+                it must start, else it is cancelled) and ``idempotency_key`` (the id of the task that already has this key
+                is returned) are taken by ``add_task`` itself.
+
+        Raises ConfigurationError for ``priority`` and ``queue``, which this release does not have, TypeError for a call
+        that does not fit the function, TaskArgumentError with ``strict_args=True``, QueueFullError.
+        """
+        options = {name: kwargs.pop(name) for name in _OPTIONS if name in kwargs}
+        if self._manager.is_disabled:
+            self._manager.check_options(options)
+            super().add_task(func, *args, **kwargs)
+            return new_task_id()
+        task_id, held = self._manager.submit(func, args, kwargs, options, self._loop)
+        if held is not None:
+            self._held.append(held)
+            if not held.is_detached:
+                self.tasks.append(_FirstAttempt(held, self))
+        return task_id
+
+    def release(self) -> None:
+        """The response is about to leave: the held tasks will run from now on."""
+        if self._held:
+            self._manager.release(self._held)
+            self._start_detached()
+
+    def _start_detached(self) -> None:
+        rest = []
+        for held in self._held:
+            if held.is_detached:
+                held.start(None)
+            else:
+                rest.append(held)
+        self._held = rest
+
+    def cancel(self, reason: str) -> None:
+        """The request failed: the held tasks will not run."""
+        held, self._held = self._held, []
+        if held:
+            self._manager.cancel_held(held, reason)
+
+    def start_rest(self) -> None:
+        """Start what no response has called, because the route returned a background task of its own."""
+        held, self._held = self._held, []
+        for task in held:
+            task.start(None)
+
+    async def run_first_attempt(self, held: HeldTask) -> None:
+        """Start a task and wait until its first attempt has ended or the process begins to stop."""
+        if held in self._held:
+            self._manager.release([held])
+            self._held.remove(held)
+        loop = asyncio.get_running_loop()
+        ended = loop.create_future()
+        forget = self._manager.on_stop(lambda: _resolve_soon(loop, ended))
+        held.start(lambda: _resolve(loop, ended))
+        try:
+            await ended
+        finally:
+            forget()
+
+
+class _FirstAttempt(BackgroundTask):
+    """The place of a managed task on the request's list. Its own ``__call__``: no instrumentation wraps it as a plain one."""
+
+    def __init__(self, held: HeldTask, tasks: ManagedBackgroundTasks) -> None:
+        self.run = partial(tasks.run_first_attempt, held)
+        super().__init__(self.run)
+
+    async def __call__(self) -> None:
+        await self.run()
+
+
+def _resolve(loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None:
+    if _running_loop() is loop:
+        _set(future)
+    else:
+        _resolve_soon(loop, future)
+
+
+def _resolve_soon(loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None:
+    """Also from a signal handler, which must wake the loop; a closed loop waits for nothing any more."""
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(_set, future)
+
+
+def _set(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

@@ -1,0 +1,23 @@
+"""``otel-taskflow demo``."""
+
+from __future__ import annotations
+
+import argparse
+
+from otel_taskflow.cli.commands import Commands
+
+
+def add_to(commands: Commands) -> None:
+    """Add the command."""
+    demo = commands.add_parser("demo", help="run a small shop app and its dashboard")
+    demo.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    demo.add_argument("--port", type=int, default=8000, help="port (default: %(default)s; the next free one is taken)")
+    demo.add_argument("--otlp", metavar="URL", help="also export to this collector, e.g. http://127.0.0.1:4318")
+    demo.add_argument("--dir", default=".otel_taskflow", help="folder of journal and store (default: %(default)s)")
+    demo.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from otel_taskflow.demo import run_demo
+
+    return run_demo(host=options.host, port=options.port, otlp=options.otlp, folder=options.dir)

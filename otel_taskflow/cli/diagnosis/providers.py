@@ -1,0 +1,76 @@
+"""OpenTelemetry in this process, and what the environment asks of it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Iterator
+
+from otel_taskflow.cli.diagnosis.findings import NOTE, OK, PROBLEM, Finding
+from otel_taskflow.setup.sharing import open_buffers
+from otel_taskflow.telemetry.providers import describe_providers, is_recording
+
+_SECRET = ("HEADERS",)
+_SIGNALS = ("TRACES", "METRICS", "LOGS")
+
+
+def check(app: str | None) -> Iterator[Finding]:
+    """The providers, after the app's module was imported if one is given."""
+    if app is not None:
+        yield from _import(app)
+    described = describe_providers()
+    for signal in ("tracer", "meter", "logger"):
+        kind = described[f"{signal}_provider"]
+        yield Finding(OK if is_recording(kind) else NOTE, f"{signal} provider: {kind}{_about(signal, described)}")
+    yield from _ours()
+    yield from _environment()
+    if app is None and not is_recording(described["tracer_provider"]):
+        yield Finding(
+            NOTE,
+            "these are the providers of this command; those of a running app cannot be seen from outside",
+            "give --app MODULE (it is imported), or see the part telemetry of GET <dashboard>/health in the app",
+        )
+
+
+def _import(app: str) -> Iterator[Finding]:
+    sys.path.insert(0, "")
+    module = app.partition(":")[0]
+    try:
+        importlib.import_module(module)
+    except Exception as error:  # noqa: BLE001 - an app's module may raise anything
+        yield Finding(
+            PROBLEM, f"--app {app}: {module} cannot be imported: {type(error).__name__}: {error}", "correct it"
+        )
+    else:
+        yield Finding(OK, f"imported {module}")
+
+
+def _about(signal: str, described: object) -> str:
+    if signal != "tracer" or not isinstance(described, dict):
+        return ""
+    told = [f"{name} {described[name]}" for name in ("service", "sampler") if described.get(name)]
+    return f" ({', '.join(told)})" if told else ""
+
+
+def _ours() -> Iterator[Finding]:
+    for buffer in open_buffers():
+        for part in buffer.health():
+            if part.part.startswith("destination:"):
+                name = part.part.partition(":")[2]
+                yield Finding(OK, f"durable processors export to {name}, kept in {buffer.root}")
+
+
+def _environment() -> Iterator[Finding]:
+    if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        yield Finding(NOTE, "OTEL_SDK_DISABLED=true: nothing is recorded or exported", "unset it to export")
+    names = sorted(name for name in os.environ if name.startswith("OTEL_"))
+    for name in names:
+        yield Finding(OK, f"{name}={'***' if name.endswith(_SECRET) else os.environ[name]}")
+    for signal in _SIGNALS:
+        if "grpc" in os.environ.get(f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL", ""):
+            yield Finding(
+                NOTE,
+                f"{signal.lower()} are to go by gRPC, which OTLPExporter does not speak",
+                "set it to http/protobuf",
+            )

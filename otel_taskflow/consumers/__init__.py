@@ -1,0 +1,1 @@
+"""What tails the journal: the tailer, the store's consumer, the observers'."""

@@ -1,0 +1,77 @@
+"""What the outbox knows of tasks whose events it reads."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import NamedTuple
+
+from otel_taskflow.events import TaskEnqueued
+from otel_taskflow.model import AttemptRow, TaskRow, TaskStatus
+from otel_taskflow.telemetry.otlp.attempts import facts_of
+
+MAX_TASKS = 100_000
+MAX_FINISHED = 1_000
+"""Finished tasks that are remembered, for lines that come after the end."""
+
+
+FindTask = Callable[[str], TaskRow | None]
+FindAttempt = Callable[[str, int], AttemptRow | None]
+
+
+class Lookup(NamedTuple):
+    """Where to ask for what the journal does not say."""
+
+    task: FindTask
+    """The row of a task that another process enqueued."""
+    attempt: FindAttempt
+    """The row of an attempt that began before anybody exported."""
+
+
+class TaskFacts:
+    """Tasks by id: those of this journal as it said, the others as the store has them. Bounded."""
+
+    def __init__(self, lookup: Lookup) -> None:
+        self._lookup = lookup
+        self._live: OrderedDict[str, TaskRow] = OrderedDict()
+        self._finished: OrderedDict[str, TaskRow] = OrderedDict()
+
+    def enqueued(self, event: TaskEnqueued) -> TaskRow:
+        """A new task."""
+        task = TaskRow(
+            event.task_id,
+            event.name,
+            TaskStatus.PENDING,
+            event.time,
+            tags=event.tags,
+            max_attempts=event.max_attempts,
+            span=event.span,
+            carrier=event.carrier,
+        )
+        self._keep(task)
+        return task
+
+    def of(self, task_id: str) -> TaskRow | None:
+        """The task, or None if nobody knows it."""
+        task = self._live.get(task_id) or self._finished.get(task_id)
+        if task is None and (row := self._lookup.task(task_id)) is not None:
+            task = facts_of(row)
+            self._keep(task)
+        return task
+
+    def attempt(self, task_id: str, number: int) -> AttemptRow | None:
+        """The stored row of an attempt."""
+        return self._lookup.attempt(task_id, number)
+
+    def finish(self, task_id: str) -> None:
+        """The task is over."""
+        task = self._live.pop(task_id, None)
+        if task is not None:
+            self._finished[task_id] = task
+        if len(self._finished) > MAX_FINISHED:
+            self._finished.popitem(last=False)
+
+    def _keep(self, task: TaskRow) -> None:
+        self._live[task.task_id] = task
+        if len(self._live) > MAX_TASKS:
+            self._live.popitem(last=False)

@@ -1,0 +1,191 @@
+"""The tailer: reads and decodes each event of this process once and hands slices to the consumers."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from time import monotonic
+
+from otel_taskflow.consumers.boundary import Boundary
+from otel_taskflow.consumers.progress import Progress, remaining
+from otel_taskflow.consumers.slices import SLICE, Decoder, part_until
+from otel_taskflow.consumers.thread import ConsumerThread
+from otel_taskflow.events import Event
+from otel_taskflow.health import PartHealth
+from otel_taskflow.journal.reader import LiveReader
+from otel_taskflow.journal.writer import JournalWriter
+from otel_taskflow.ports import Consumer, JournalSlice
+
+GATHER = 0.05
+"""Seconds before reading when there is little to read, so that one slice and one commit carry what comes together.
+
+A reader that wants to see its writes cuts it short (``hurry``).
+"""
+PATIENCE = 0.1
+"""Seconds that the tailer waits for a consumer that has enough to do; then it is on its own until it is level again."""
+LIVE_LAG = 500_000
+"""Events that a consumer beside the store may be behind before it is skipped forward."""
+
+SHARE_OF_OTHERS = 0.5
+"""Of the journal's budget, what may be kept for them: a slow observer must not bring it to where everybody loses lines."""
+
+
+class Tailer:
+    """One thread for the journal, one for each consumer. ``store`` is the progress that readers wait for."""
+
+    def __init__(
+        self,
+        writer: JournalWriter,
+        decode_step: Callable[[Event], Event] = lambda event: event,
+        decoder: Decoder | None = None,
+    ) -> None:
+        self._writer = writer
+        self.decoder = decoder or Decoder(decode_step)
+        self._reader = LiveReader(writer)
+        self._consumers: list[ConsumerThread] = []
+        self._bell = threading.Semaphore(0)
+        self._hurried = threading.Event()
+        self._stopped = False
+        self._handed_on = 0
+        self._boundary = Boundary("the tailer of the journal")
+        self._thread = threading.Thread(target=self._work, name="otel_taskflow-tailer", daemon=True)
+        self.store = Progress()
+
+    def add(self, consumer: Consumer, *, is_store: bool = False, must_succeed: bool = False) -> None:
+        """Let a consumer follow, from the first event on. Before ``start`` only.
+
+        ``must_succeed``: a slice that fails is offered again for as long as the journal keeps it.
+        """
+        thread = ConsumerThread(
+            consumer,
+            self._writer,
+            self.decoder,
+            start=0,
+            max_lag=None if is_store else LIVE_LAG,
+            must_succeed=is_store or must_succeed,
+        )
+        if is_store:
+            self.store = thread.progress
+        self._consumers.append(thread)
+
+    def start(self) -> None:
+        """Begin."""
+        self._writer.ring = self._bell.release
+        for consumer in self._consumers:
+            consumer.start()
+        self._thread.start()
+
+    def _work(self) -> None:
+        while not self._stopped:
+            self._step()
+
+    def _step(self) -> None:
+        try:
+            if not self._hand_on():
+                self._sleep()
+        except Exception as error:  # noqa: BLE001 - the error boundary of the tailer, without which nothing arrives anywhere
+            self._reader.move(self._handed_on)
+            self._boundary.caught(error)
+
+    def _hand_on(self) -> bool:
+        """Take the next slice to everybody; False if there is none."""
+        for consumer in self._consumers:
+            consumer.wait_for_room(PATIENCE)
+        piece = self.decoder.next_slice(self._writer.header, self._reader)
+        if piece is None:
+            return False
+        for consumer in self._consumers:
+            consumer.offer(piece)
+        self._handed_on = piece.last
+        self._tend_segments()
+        if piece.last - piece.first + 1 < SLICE:
+            self._gather()
+        return True
+
+    def _tend_segments(self) -> None:
+        self._writer.prepare()
+        self._writer.reclaim(min((each for each in map(self._needed_by, self._consumers)), default=self._reader.at))
+        stored = (each.progress.at for each in self._consumers if each.max_lag is None)
+        self._writer.reclaim(min(stored, default=self._reader.at), int(self._writer.budget * SHARE_OF_OTHERS))
+
+    def _needed_by(self, consumer: ConsumerThread) -> int:
+        at = consumer.progress.at
+        return at if consumer.max_lag is None else max(at, self._reader.at - consumer.max_lag)
+
+    def _sleep(self) -> None:
+        """Wait for the bell. The flag goes up before the last look, so that no record slips in between."""
+        self._tend_segments()
+        self._writer.is_tailer_asleep = True
+        if self._writer.end > self._reader.at:
+            self._writer.is_tailer_asleep = False
+        elif not self._stopped:
+            self._bell.acquire(timeout=1.0 if len(self._writer.segments) > 1 else None)
+            self._gather()
+
+    def _gather(self) -> None:
+        self._hurried.wait(GATHER)
+        self._hurried.clear()
+
+    # Waiting
+
+    def hurry(self) -> None:
+        """Somebody waits: read now what there is."""
+        self._hurried.set()
+
+    async def reach(self, seq: int, timeout: float) -> int:
+        """Wait until the store has the event ``seq``, at most ``timeout`` seconds; return how many are missing."""
+        if self.store.at < seq:
+            self.hurry()
+            await self.store.reached(seq, timeout)
+        return max(0, seq - self.store.at)
+
+    def wait_all(self, seq: int, timeout: float) -> bool:
+        """Block until every consumer has taken the event ``seq``; False when ``timeout`` seconds passed first."""
+        self.hurry()
+        deadline = monotonic() + timeout
+        return all(consumer.progress.wait(seq, remaining(deadline)) for consumer in self._consumers)
+
+    def earlier(self, after: int, upto: int) -> Iterator[JournalSlice]:
+        """Once more what the journal still has of the events behind ``after``, those behind ``upto`` left out."""
+        reader = LiveReader(self._writer, after)
+        while reader.at < upto and (piece := self.decoder.next_slice(self._writer.header, reader)) is not None:
+            yield part_until(piece, upto)
+
+    def flush(self, timeout: float = 5.0) -> bool:
+        """Block until every consumer has taken everything written so far; False when the time was too short."""
+        return self.wait_all(self._writer.end, timeout)
+
+    @property
+    def consumed(self) -> int:
+        """Sequence number of the last event that every consumer has taken."""
+        return min((each.progress.at for each in self._consumers), default=0)
+
+    def lag(self) -> dict[str, int]:
+        """Events that each consumer is behind."""
+        return {each.consumer.name: each.lag for each in self._consumers}
+
+    def health(self) -> Sequence[PartHealth]:
+        """How each consumer is. Never raises."""
+        return [each.health() for each in self._consumers]
+
+    def trouble_of(self, consumer: Consumer) -> Exception | None:
+        """What the last try of this consumer raised; None if it went well."""
+        return next((each.trouble for each in self._consumers if each.consumer is consumer), None)
+
+    def skipped(self) -> Counter[str]:
+        """Events that a consumer never got: it failed three times, or was too far behind."""
+        return Counter({each.consumer.name: each.skipped for each in self._consumers if each.skipped})
+
+    def stop(self, timeout: float) -> None:
+        """End all threads and close the consumers. Call ``flush`` before, or what is left stays in the journal."""
+        self._stopped = True
+        self._bell.release()
+        self.hurry()
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+        deadline = monotonic() + timeout
+        for consumer in self._consumers:
+            consumer.halt()
+        for consumer in self._consumers:
+            consumer.join(max(0.1, remaining(deadline)))

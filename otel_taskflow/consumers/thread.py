@@ -1,0 +1,194 @@
+"""One consumer on a thread of its own: level, it is handed the tailer's slices; behind, it reads the journal itself."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from time import monotonic
+
+from otel_taskflow.consumers.boundary import Boundary
+from otel_taskflow.consumers.condition import Condition, condition_of
+from otel_taskflow.consumers.progress import Progress
+from otel_taskflow.consumers.slices import Decoder, part_after
+from otel_taskflow.health import PartHealth, worse
+from otel_taskflow.journal.reader import LiveReader
+from otel_taskflow.journal.writer import JournalWriter
+from otel_taskflow.ports import Consumer, JournalSlice
+
+QUEUE = 16
+"""Slices that wait in memory; what does not fit stays in the journal and is read from there."""
+TRIES = 3
+FIRST_PAUSE = 0.05
+LONGEST_PAUSE = 5.0
+
+_logger = logging.getLogger("otel_taskflow")
+
+
+class ConsumerThread:
+    """Drives one consumer. ``progress.at`` is the last event it has taken.
+
+    Args:
+        start: Sequence number of the last event that is not for it.
+        max_lag: Events it may be behind before the journal stops keeping segments for it; None: no limit.
+        must_succeed: A slice that fails is offered again for ever instead of three times (the store: the data waits).
+    """
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        writer: JournalWriter,
+        decoder: Decoder,
+        *,
+        start: int,
+        max_lag: int | None,
+        must_succeed: bool,
+    ) -> None:
+        self.consumer = consumer
+        self.progress = Progress(start)
+        self.max_lag = max_lag
+        self._failed = 0
+        self._must_succeed = must_succeed
+        self._writer = writer
+        self._header = writer.header
+        self._reader = LiveReader(writer, start)
+        self._decoder = decoder
+        self._queue: deque[JournalSlice] = deque()
+        self._wanted = start
+        self._changed = threading.Condition()
+        self._stopped = False
+        self._is_laggard = False
+        self._trouble: Exception | None = None
+        self._moved_at = monotonic()
+        """When it last took something, or was level."""
+        self._boundary = Boundary(f"reading the journal for {consumer.name}")
+        self._thread = threading.Thread(target=self._work, name=f"otel_taskflow-{consumer.name}", daemon=True)
+
+    @property
+    def skipped(self) -> int:
+        """Events that the consumer never got: it failed three times, or they were gone before it came to them."""
+        return self._failed + self._reader.skipped
+
+    @property
+    def trouble(self) -> Exception | None:
+        """What its last try raised; None if it went well."""
+        return self._trouble
+
+    @property
+    def lag(self) -> int:
+        """Events that it is behind the writer."""
+        return max(0, self._writer.end - self.progress.at)
+
+    def health(self) -> PartHealth:
+        """Whether it takes what there is, and what the consumer says of itself. Never raises."""
+        still = monotonic() - self._moved_at if self._wanted > self.progress.at else 0.0
+        condition = Condition(self.lag, self.max_lag, self.skipped, still, self._trouble)
+        own = condition_of(self.consumer.name, condition)
+        ask = getattr(self.consumer, "health", None)
+        return own if ask is None else worse(own, ask())
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def offer(self, piece: JournalSlice) -> None:
+        """There is a new slice; it is kept if there is room, else it will be read from the journal."""
+        with self._changed:
+            if self.progress.at >= self._wanted:
+                self._moved_at = monotonic()
+            if len(self._queue) < QUEUE:
+                self._queue.append(piece)
+            else:
+                self._is_laggard = True
+            self._wanted = piece.last
+            self._changed.notify()
+
+    def wait_for_room(self, timeout: float) -> None:
+        """Block until the next slice would be kept, for then nobody has to decode it again.
+
+        A laggard, which had no room when the time was over, is not waited for until it has come level.
+        """
+        with self._changed:
+            if not self._is_laggard:
+                self._changed.wait_for(lambda: len(self._queue) < QUEUE or self._stopped, timeout)
+
+    def halt(self) -> None:
+        """Take no further slice, whatever is left."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify()
+
+    def join(self, timeout: float) -> None:
+        """Wait for the slice that is being taken; then close the consumer. After ``halt``."""
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+        try:
+            self.consumer.close(timeout)
+        except Exception:
+            _logger.warning("otel_taskflow: closing %s failed", self.consumer.name, exc_info=True)
+
+    def _work(self) -> None:
+        while not self._stopped:
+            self._follow()
+
+    def _follow(self) -> None:
+        try:
+            while (piece := self._next_slice()) is not None:
+                self._consume(piece)
+                self.progress.advance(piece.last)
+                self._moved_at = monotonic()
+        except Exception as error:  # noqa: BLE001 - the error boundary of reading; that of the consumer is in _consume
+            self._boundary.caught(error)
+
+    def _next_slice(self) -> JournalSlice | None:
+        while not self._stopped:
+            at = self.progress.at
+            with self._changed:
+                while self._queue and self._queue[0].last <= at:
+                    self._queue.popleft()
+                self._is_laggard = self._is_laggard and bool(self._queue)
+                if self._queue and self._queue[0].first <= at + 1:
+                    self._changed.notify()
+                    return part_after(self._queue.popleft(), at)
+                if not self._queue and self._wanted <= at:
+                    self._changed.wait()
+                    continue
+            piece = self._read_from_journal(at)
+            if piece is not None:
+                return piece
+        return None
+
+    def _read_from_journal(self, at: int) -> JournalSlice | None:
+        if self._reader.at != at:
+            self._reader.move(at)
+        piece = self._decoder.next_slice(self._header, self._reader)
+        if piece is None:
+            self._skip_to(self._queue[0].first - 1 if self._queue else self._wanted)
+        return piece
+
+    def _skip_to(self, seq: int) -> None:
+        self._failed += max(0, seq - self.progress.at)
+        self.progress.advance(max(seq, self.progress.at))
+
+    def _consume(self, piece: JournalSlice) -> None:
+        pause, tries = FIRST_PAUSE, 0
+        while not self._stopped or tries == 0:
+            try:
+                self.consumer.consume(piece)
+                self._trouble = None
+                return
+            except Exception as error:  # noqa: BLE001 - the error boundary of consumers: nothing of theirs ends the thread
+                tries += 1
+                self._warn(error)
+            if tries >= TRIES and not self._must_succeed:
+                self._failed += len(piece.events)
+                return
+            with self._changed:
+                if not self._stopped:
+                    self._changed.wait_for(lambda: self._stopped, pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    def _warn(self, error: Exception) -> None:
+        first, self._trouble = self._trouble is None, error
+        if first:
+            _logger.warning("otel_taskflow: %s failed, will try again: %s", self.consumer.name, error, exc_info=error)

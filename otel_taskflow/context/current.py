@@ -1,0 +1,78 @@
+"""The attempt that runs here, carried by a context variable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextvars import Context, ContextVar, copy_context
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any, ParamSpec, Protocol, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class TaskContext:
+    """What a task may know about itself.
+
+    Attributes:
+        task_id: Id of the task.
+        func_name: Registered name of the function.
+        attempt: 0 for the first run, 1 for the first retry, ... (telemetry's ``attempt.number`` is one higher).
+        tags: The tags given to ``add_task``.
+        trace_id: Trace id of the attempt's span, 32 hexadecimal digits.
+        span_id: Span id of the attempt's span, 16 hexadecimal digits.
+    """
+
+    task_id: str
+    func_name: str
+    attempt: int
+    tags: Mapping[str, str] = field(default_factory=dict)
+    trace_id: str | None = None
+    span_id: str | None = None
+
+
+class LogSink(Protocol):
+    """A running attempt, as far as code inside it can reach it."""
+
+    context: TaskContext
+
+    def log(self, message: object, level: object, extra: dict[str, Any], logger: str | None = None) -> None:
+        """Write one line to the attempt's record. Never raises."""
+
+
+_current: ContextVar[LogSink | None] = ContextVar("otel_taskflow_attempt", default=None)
+
+current_attempt: Callable[[], LogSink | None] = _current.get
+"""The running attempt, or None outside a task."""
+
+enter_attempt = _current.set
+"""Make an attempt the running one in this contextvars context."""
+
+
+def attempt_in(context: Context) -> LogSink | None:
+    """The attempt that runs in another context, or None."""
+    return context.get(_current)
+
+
+def get_task_context() -> TaskContext | None:
+    """Return the context of the running task, or None outside a task."""
+    attempt = _current.get()
+    return None if attempt is None else attempt.context
+
+
+def wrap(func: Callable[P, T]) -> Callable[P, T]:
+    """Carry the running task into a raw thread or executor.
+
+    ``threading.Thread(target=wrap(work))`` or ``executor.submit(wrap(work))`` starts without the caller's context;
+    a wrapped function sees the task's ``task_log``, context and current span. Each call runs in a copy of the context
+    in which ``wrap`` was called.
+    """
+    captured = copy_context()
+
+    @wraps(func)
+    def in_context(*args: P.args, **kwargs: P.kwargs) -> T:
+        return captured.copy().run(func, *args, **kwargs)
+
+    return in_context

@@ -1,0 +1,132 @@
+"""Runs the shop under uvicorn and places orders in it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import random
+import socket
+import sys
+import threading
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from otel_taskflow import OTLPExporter, setup_telemetry
+from otel_taskflow.demo.shop import Shop, make_shop
+
+ORDERS_PER_MINUTE = 40
+FIRST_ORDERS = 12
+REPORT_LINES = 100_000
+
+
+def run_demo(*, host: str, port: int, otlp: str | None, folder: str) -> int:
+    """Serve until Ctrl-C. Returns the exit status."""
+    try:
+        import uvicorn
+    except ImportError:
+        print("otel-taskflow demo needs uvicorn: pip install 'otel-taskflow[demo]'", file=sys.stderr)
+        return 1
+    shop = make_shop(dir=folder, observers=_exporters(otlp))
+    telemetry = _export_to(otlp, shop)
+    port = _free_port(host, port)
+    server = uvicorn.Server(uvicorn.Config(shop.app, host=host, port=port, log_level="warning"))
+    customers = _Customers(f"http://{host}:{port}")
+    threading.Thread(target=_greet_and_order, args=(server, shop, customers), daemon=True).start()
+    try:
+        asyncio.run(server.serve())
+    except KeyboardInterrupt:
+        pass
+    finally:
+        customers.stop()
+        if telemetry is not None:
+            telemetry.shutdown(5.0)
+    return 0
+
+
+def _exporters(otlp: str | None) -> list[OTLPExporter]:
+    """What tasks say, over outages of the collector and restarts of the shop."""
+    return [] if otlp is None else [OTLPExporter(otlp, signals=("traces", "logs"))]
+
+
+def _export_to(otlp: str | None, shop: Shop) -> Any:
+    """Spans of requests, and metrics."""
+    if otlp is None:
+        return None
+
+    return setup_telemetry(shop.app, service_name="shop", endpoint=otlp)
+
+
+def _greet_and_order(server: Any, shop: Shop, customers: _Customers) -> None:
+    while not server.started:
+        if server.should_exit:
+            return
+        customers.pause(0.05)
+    token = shop.tasks.access_token()
+    print(
+        f"\n  The shop is open. Its dashboard:\n\n    {customers.base}/tasks/dashboard?token={token}\n\n"
+        f"  Tasks are kept in {Path(shop.tasks.settings.dir).resolve()}. Ctrl-C ends it.\n",
+        flush=True,
+    )
+    customers.work()
+
+
+class _Customers:
+    """Orders, e-mails and reports at a calm pace."""
+
+    def __init__(self, base: str) -> None:
+        self.base = base
+        self._stopped = threading.Event()
+        self._dice = random.Random()  # noqa: S311 - a demo's dice
+
+    def stop(self) -> None:
+        """No more orders."""
+        self._stopped.set()
+
+    def pause(self, seconds: float) -> bool:
+        """Wait; True if the shop closes."""
+        return self._stopped.wait(seconds)
+
+    def work(self) -> None:
+        """Place orders until the shop closes."""
+        self._post(f"/reports?lines={REPORT_LINES}")
+        self._post("/stock/north")
+        for number in itertools.count(1):
+            self._post("/orders", self._order(number))
+            if number % 15 == 0:
+                self._post("/stock/north")
+            if self.pause(0.0 if number < FIRST_ORDERS else 60 / ORDERS_PER_MINUTE):
+                return
+
+    def _order(self, number: int) -> dict[str, Any]:
+        customer = self._dice.randint(1, 40)
+        return {
+            "order_id": f"A{number}",
+            "customer_id": f"customer-{customer}",
+            "total": round(self._dice.uniform(5, 300), 2),
+        }
+
+    def _post(self, path: str, body: dict[str, Any] | None = None) -> None:
+        request = urllib.request.Request(  # noqa: S310 - our own address
+            self.base + path,
+            data=json.dumps(body or {}).encode(),
+            headers={"content-type": "application/json"},
+            method="POST",
+        )
+        try:
+            urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
+        except (urllib.error.URLError, OSError):
+            self.pause(1.0)
+
+
+def _free_port(host: str, port: int) -> int:
+    for candidate in range(port, port + 50):
+        with socket.socket() as probe:
+            try:
+                probe.bind((host, candidate))
+            except OSError:
+                continue
+            return candidate
+    raise OSError(f"no free port between {port} and {port + 49} on {host}; choose one with --port")

@@ -1,0 +1,1 @@
+"""The engine in this process: attempts, retries, cancelling, recovery."""

@@ -1,0 +1,133 @@
+"""A task that this process has in hand."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+from collections.abc import Callable
+from contextvars import Context
+from enum import Enum
+from time import monotonic_ns
+from typing import Any
+
+from otel_taskflow.engine.attempt_log import AttemptLog
+from otel_taskflow.model import Outcome, SpanIdentity, TaskDefinition, TaskRow, TaskStatus
+from otel_taskflow.ports import AttemptSpan
+
+
+class Phase(Enum):
+    """Where a live task stands. ``TaskStatus`` says the same to the outside, more coarsely."""
+
+    HELD = "held"
+    PENDING = "pending"
+    RUNNING = "running"
+    WAITING = "waiting"
+    DONE = "done"
+    LEFT = "left"
+    """This process ends; another one will go on with it."""
+
+
+class RunningAttempt:
+    """One attempt while it runs; ``log`` is what ``task_log`` reaches."""
+
+    __slots__ = (
+        "aio_task",
+        "cancelled_as",
+        "ended",
+        "log",
+        "number",
+        "queue_wait",
+        "span",
+        "started_at",
+        "started_ticks",
+    )
+
+    def __init__(self, number: int, span: AttemptSpan, log: AttemptLog, started_at: int, queue_wait: int) -> None:
+        self.number = number
+        self.span = span
+        self.log = log
+        self.started_at = started_at
+        self.queue_wait = queue_wait
+        self.started_ticks = 0
+        self.ended = False
+        self.aio_task: asyncio.Task[None] | None = None
+        self.cancelled_as: Outcome | None = None
+        """What the attempt's end will mean, once we have cancelled it."""
+
+
+class LiveTask:
+    """A task between add_task (or adoption) and its final state. ``lock`` guards phase and attempt."""
+
+    __slots__ = (
+        "args",
+        "attempt",
+        "attempts",
+        "cancel_requested",
+        "context",
+        "definition",
+        "final_status",
+        "interruptions",
+        "kwargs",
+        "last_span",
+        "lock",
+        "loop",
+        "next_seq",
+        "on_attempt_end",
+        "on_done",
+        "phase",
+        "ready_ticks",
+        "retry_is_set",
+        "row",
+        "starts_before",
+        "thread_running",
+        "waiting_until",
+    )
+
+    def __init__(
+        self,
+        row: TaskRow,
+        definition: TaskDefinition,
+        call: tuple[tuple[Any, ...], dict[str, Any]],
+        context: Context,
+        loop: asyncio.AbstractEventLoop | None,
+    ) -> None:
+        self.row = row
+        self.definition = definition
+        self.args, self.kwargs = call
+        self.context = context
+        self.loop = loop
+        self.lock = threading.Lock()
+        self.phase = Phase.HELD if row.held else Phase.PENDING
+        self.attempts = row.attempts
+        self.attempt: RunningAttempt | None = None
+        self.last_span: SpanIdentity | None = None
+        """The newest attempt's span, which the next one is linked to."""
+        self.interruptions = 0
+        """Attempts that were cut off by the end of their process and are followed by another."""
+        self.cancel_requested = False
+        self.final_status: TaskStatus | None = None
+        self.thread_running = False
+        self.ready_ticks = 0
+        self.waiting_until: int | None = row.waiting_until
+        self.starts_before: int | None = None
+        """Ticks after which the first attempt does not start any more; a step of the clock does not move them."""
+        self.retry_is_set = False
+        """Whether somebody has seen to it that this wait ends: the attempt's end and its thread's both may."""
+        self.next_seq = itertools.count(row.log_count + 1).__next__
+        self.on_attempt_end: Callable[[], None] | None = None
+        self.on_done: Callable[[], None] | None = None
+
+    def expire_in(self, nanoseconds: int) -> None:
+        """The first attempt must start within this time from now."""
+        self.starts_before = monotonic_ns() + nanoseconds
+
+    @property
+    def has_expired(self) -> bool:
+        """True if the time for the first attempt has passed, and it has not started."""
+        return self.starts_before is not None and self.attempts == 0 and monotonic_ns() >= self.starts_before
+
+    @property
+    def is_recoverable(self) -> bool:
+        """True if another process could run it: its arguments were kept."""
+        return self.row.args is not None

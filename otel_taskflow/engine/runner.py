@@ -1,0 +1,353 @@
+"""One attempt: begin, call, decide, end. Each step is a method; ``finish`` is the only place where an attempt ends."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from contextvars import Context
+from time import monotonic_ns
+from typing import Any
+
+from otel_taskflow.context import TaskContext, enter_attempt
+from otel_taskflow.engine.attempt_log import AttemptLog
+from otel_taskflow.engine.failures import log_failure
+from otel_taskflow.engine.live import LiveTask, Phase, RunningAttempt
+from otel_taskflow.engine.parts import EngineParts
+from otel_taskflow.engine.results import judge_result
+from otel_taskflow.events import AttemptEnded, AttemptStarted
+from otel_taskflow.journal.codec import encode
+from otel_taskflow.lifecycle.decide import Run, decide
+from otel_taskflow.model import (
+    AttemptOutcome,
+    Cancelled,
+    ErrorInfo,
+    Interrupted,
+    Outcome,
+    Raised,
+    Returned,
+    SpanIdentity,
+    TimedOut,
+    Transition,
+)
+
+_RETURNED = Returned()
+NO_SPAN = SpanIdentity("", "")
+_startable = frozenset({Phase.PENDING, Phase.WAITING})
+
+
+class Runner:
+    """Runs attempts of live tasks and tells ``on_ended`` what became of them, ``on_expired`` which will have none."""
+
+    def __init__(
+        self,
+        parts: EngineParts,
+        on_ended: Callable[[LiveTask, Transition], None],
+        on_thread_free: Callable[[LiveTask], None],
+        on_expired: Callable[[LiveTask], None],
+    ) -> None:
+        self._parts = parts
+        self._on_ended = on_ended
+        self._on_thread_free = on_thread_free
+        self._on_expired = on_expired
+
+    def start(self, task: LiveTask) -> None:
+        """Let the next attempt begin as soon as a thread or a slot is free."""
+        task.ready_ticks = monotonic_ns()
+        if task.definition.is_async:
+            self._parts.slots.acquire(lambda: self._start_on_loop(task))
+        else:
+            self._parts.threads.submit(lambda: self._run_in_thread(task))
+
+    def start_here(self, task: LiveTask) -> None:
+        """As ``start``; an async attempt begins before this returns, if its loop runs here and a slot is free.
+
+        That spares two turns of the loop. For callers that wait for the attempt anyhow: its function runs up to its first
+        wait at once.
+        """
+        loop = task.loop
+        if loop is None or not task.definition.is_async or not _can_begin_at_once(loop):
+            self.start(task)
+        elif self._parts.slots.try_acquire():
+            task.ready_ticks = monotonic_ns()
+            task.loop = None
+            self._create(task, loop, _begin_task)
+        else:
+            self.start(task)
+
+    # The steps of an attempt
+
+    def _begin(self, task: LiveTask) -> RunningAttempt | None:
+        """Take the task, start its span and journal the start; None if it was cancelled meanwhile, or has expired."""
+        if task.has_expired:
+            self._on_expired(task)
+        with task.lock:
+            if task.phase not in _startable:
+                return None
+            attempt = self._new_attempt(task)
+            task.phase = Phase.RUNNING
+            task.waiting_until = None
+            task.attempts += 1
+            task.attempt = attempt
+        self._parts.telemetry.attempt_started(task.row.name)
+        self._watch_timeout(task, attempt)
+        return attempt
+
+    def _new_attempt(self, task: LiveTask) -> RunningAttempt:
+        row, number, ticks = task.row, task.attempts, monotonic_ns()
+        now = self._parts.clock()
+        queue_wait = ticks - task.ready_ticks
+        code_name, worker = task.definition.code_name, self._parts.worker
+        started = AttemptStarted(row.task_id, now, number, NO_SPAN, worker, queue_wait, task.last_span, code_name)
+        span = self._parts.telemetry.start_attempt(row, started)
+        identity = task.last_span = span.identity
+        self._parts.writer.append(encode(started._replace(span=identity)))
+        context = TaskContext(row.task_id, row.name, number, row.tags, identity.trace_id, identity.span_id)
+        log = AttemptLog(context, self._parts.writer, task.next_seq, self._parts.sanitizer)
+        attempt = RunningAttempt(number, span, log, now, queue_wait)
+        attempt.started_ticks = monotonic_ns()
+        return attempt
+
+    def finish(self, task: LiveTask, attempt: RunningAttempt, outcome: Outcome) -> None:
+        """End the attempt, once: decide, journal, then the span, the metrics and the log of failures."""
+        error = self._describe(outcome)
+        with task.lock:
+            if attempt.ended:
+                return
+            attempt.ended = True
+            attempt.log.ended = True
+            task.attempt = None
+            transition = self._decide(task, attempt, outcome)
+            ended = self._ended(task, attempt, transition, error)
+            self._parts.writer.append(encode(ended))
+            self._apply(task, transition)
+        self._parts.commit()
+        self._report(task, attempt, ended, outcome)
+        self._on_ended(task, transition)
+
+    def _decide(self, task: LiveTask, attempt: RunningAttempt, outcome: Outcome) -> Transition:
+        now = self._parts.clock()
+        run = Run(
+            attempt.number,
+            task.definition.retry_policy,
+            task.cancel_requested,
+            task.interruptions,
+            runs_on=task.row.requeue_on_interrupt and task.is_recoverable and self._parts.is_persistent,
+        )
+        transition = decide(run, outcome, now)
+        if self._parts.skip_waits and transition.retry_at is not None:
+            return Transition(transition.status, transition.outcome, now, transition.reason)
+        return transition
+
+    def _ended(
+        self, task: LiveTask, attempt: RunningAttempt, transition: Transition, error: ErrorInfo | None
+    ) -> AttemptEnded:
+        duration = monotonic_ns() - attempt.started_ticks
+        reason = transition.reason or ("thread_still_running" if task.thread_running else None)
+        return AttemptEnded(
+            task.row.task_id,
+            attempt.started_at + duration,
+            attempt.number,
+            duration,
+            transition.outcome,
+            transition.status,
+            error,
+            transition.retry_at,
+            reason,
+            attempt.log.count,
+            attempt.span.additions(),
+            None if transition.retry_at is None else transition.wait,
+        )
+
+    @staticmethod
+    def _apply(task: LiveTask, transition: Transition) -> None:
+        if transition.retry_at is None:
+            task.phase = Phase.DONE
+            task.final_status = transition.status
+        else:
+            task.phase = Phase.WAITING
+            task.waiting_until = transition.retry_at
+            task.retry_is_set = False
+            task.interruptions += transition.outcome is AttemptOutcome.INTERRUPTED
+
+    def _report(self, task: LiveTask, attempt: RunningAttempt, ended: AttemptEnded, outcome: Outcome) -> None:
+        exception = outcome.exception if isinstance(outcome, Raised) else None
+        attempt.span.end(ended, attempt.log, exception)
+        self._parts.telemetry.attempt_ended(task.row.name, ended, attempt.span, attempt.queue_wait)
+        if ended.error is not None:
+            log_failure(task.row, ended, exception)
+
+    def _describe(self, outcome: Outcome) -> ErrorInfo | None:
+        match outcome:
+            case Raised(exception=exception):
+                return self._parts.sanitizer.error(exception)
+            case TimedOut(timeout=timeout):
+                return ErrorInfo("TimeoutError", f"the attempt passed its timeout of {timeout:g} s", "")
+            case _:
+                return None
+
+    # Threads
+
+    def _run_in_thread(self, task: LiveTask) -> None:
+        attempt = self._begin(task)
+        if attempt is None:
+            return
+        task.thread_running = True
+        outcome: Outcome
+        try:
+            result = _context_of(task, attempt).run(task.definition.func, *task.args, **task.kwargs)
+            outcome = _RETURNED if result is None else judge_result(result, task.definition.code_name)
+        except BaseException as error:  # noqa: BLE001 - whatever a task raises is its outcome; the thread serves on
+            outcome = Raised(error)
+        task.thread_running = False
+        if attempt.ended:
+            self._on_thread_free(task)
+        else:
+            self.finish(task, attempt, outcome)
+
+    # Event loops
+
+    def _start_on_loop(self, task: LiveTask) -> None:
+        loop = self._parts.loops.choose(task.loop)
+        task.loop = None
+        if _running_loop() is loop:
+            self._create(task, loop, _create_task)
+            return
+        try:
+            loop.call_soon_threadsafe(self._create, task, loop, _create_task)
+        except RuntimeError:  # It was closed just now.
+            loop = self._parts.loops.choose(None)
+            loop.call_soon_threadsafe(self._create, task, loop, _create_task)
+
+    def _create(self, task: LiveTask, loop: asyncio.AbstractEventLoop, create_task: _CreateTask) -> None:
+        attempt = self._begin(task)
+        if attempt is None:
+            self._parts.slots.release()
+            return
+        context = _context_of(task, attempt)
+        attempt.aio_task = create_task(loop, self._run_on_loop(task, attempt), context)
+        if attempt.cancelled_as is not None:
+            attempt.aio_task.cancel()
+
+    async def _run_on_loop(self, task: LiveTask, attempt: RunningAttempt) -> None:
+        outcome: Outcome
+        try:
+            await task.definition.func(*task.args, **task.kwargs)
+            outcome = _decided(attempt) or _RETURNED
+        except asyncio.CancelledError as error:
+            outcome = attempt.cancelled_as or _cancelled_by_others(error)
+        except BaseException as error:  # noqa: BLE001 - SystemExit from a task must not end the server
+            outcome = _decided(attempt) or Raised(error)
+        try:
+            self.finish(task, attempt, outcome)
+        finally:
+            self._parts.slots.release()
+
+    # Cutting an attempt off
+
+    def cut_off(self, task: LiveTask, attempt: RunningAttempt, outcome: Outcome) -> None:
+        """Cancel an async attempt (its end will count as ``outcome``); give a sync one up at once, its thread runs on."""
+        if not task.definition.is_async:
+            self.finish(task, attempt, outcome)
+            return
+        attempt.cancelled_as = outcome
+        aio_task = attempt.aio_task
+        if aio_task is None:
+            return  # It is being created; ``_create`` looks at ``cancelled_as`` afterwards.
+        try:
+            aio_task.get_loop().call_soon_threadsafe(aio_task.cancel)
+        except RuntimeError:
+            self.finish(task, attempt, outcome)
+
+    def _watch_timeout(self, task: LiveTask, attempt: RunningAttempt) -> None:
+        timeout = task.definition.config.timeout
+        if timeout is None:
+            return
+        outcome = TimedOut(timeout)
+
+        def on_timeout() -> None:
+            if not attempt.ended:
+                self.cut_off(task, attempt, outcome)
+
+        self._parts.timers.after(int(timeout * 1e9), on_timeout)
+
+
+def _context_of(task: LiveTask, attempt: RunningAttempt) -> Context:
+    context = task.context.copy()
+    context.run(_enter, attempt)
+    return context
+
+
+def _enter(attempt: RunningAttempt) -> None:
+    enter_attempt(attempt.log)
+    attempt.span.activate()
+
+
+def _decided(attempt: RunningAttempt) -> Outcome | None:
+    """What we have told others already, whatever the function made of its CancelledError. A shutdown decides nothing ahead."""
+    return attempt.cancelled_as if isinstance(attempt.cancelled_as, Cancelled | TimedOut) else None
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+_CreateTask = Callable[[asyncio.AbstractEventLoop, Coroutine[Any, Any, None], Context], "asyncio.Task[None]"]
+
+if sys.version_info >= (3, 12):
+
+    def _can_begin_at_once(loop: asyncio.AbstractEventLoop) -> bool:
+        return loop is _running_loop() and loop.get_task_factory() is None
+
+    def _begin_task(
+        loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None], context: Context
+    ) -> asyncio.Task[None]:
+        return asyncio.Task(coroutine, loop=loop, context=context, eager_start=True)
+
+else:
+
+    def _can_begin_at_once(loop: asyncio.AbstractEventLoop) -> bool:
+        return False
+
+    def _begin_task(
+        loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None], context: Context
+    ) -> asyncio.Task[None]:
+        return _create_task(loop, coroutine, context)
+
+
+if sys.version_info >= (3, 11):
+
+    def _create_task(
+        loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None], context: Context
+    ) -> asyncio.Task[None]:
+        return loop.create_task(coroutine, context=context)
+
+    def _cancelled_by_others(error: asyncio.CancelledError) -> Outcome:
+        """The loop is closing (somebody cancelled this asyncio task), or the function raised CancelledError itself."""
+        current = asyncio.current_task()
+        return Interrupted("loop_closed") if current is not None and current.cancelling() else Raised(error)
+
+else:
+
+    class _AttemptTask(asyncio.Task[None]):
+        """Remembers that somebody cancelled it, which Python 3.10 does not."""
+
+        was_cancelled = False
+
+        def cancel(self, msg: Any = None) -> bool:
+            self.was_cancelled = True
+            return super().cancel(msg)
+
+    def _create_task(
+        loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None], context: Context
+    ) -> asyncio.Task[None]:
+        return context.run(lambda: _AttemptTask(coroutine, loop=loop))
+
+    def _cancelled_by_others(error: asyncio.CancelledError) -> Outcome:
+        """As above."""
+        current = asyncio.current_task()
+        was_cancelled = isinstance(current, _AttemptTask) and current.was_cancelled
+        return Interrupted("loop_closed") if was_cancelled else Raised(error)

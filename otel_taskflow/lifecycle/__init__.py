@@ -1,0 +1,1 @@
+"""States and what follows from an outcome: pure functions, one table."""

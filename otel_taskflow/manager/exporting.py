@@ -1,0 +1,91 @@
+"""Durable export in a runtime: the spool, the outbox that fills it, the senders that empty it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from time import monotonic
+
+from otel_taskflow.consumers.outbox import Outbox
+from otel_taskflow.consumers.outbox_facts import FindAttempt, FindTask, Lookup
+from otel_taskflow.consumers.outbox_routes import routes_of
+from otel_taskflow.export.sender import Sender
+from otel_taskflow.health import PartHealth
+from otel_taskflow.manager.signals import ExportPlan
+from otel_taskflow.setup.buffer import spool_path
+from otel_taskflow.spool import Spool
+from otel_taskflow.telemetry.bridge import is_bridged
+from otel_taskflow.telemetry.private import limits_of_environment
+
+FLUSH_TIMEOUT = 1.5
+"""Seconds that the end of a process waits for deliveries. What is not delivered by then is on disk."""
+
+
+class Exporting:
+    """Spool, outbox and senders of one runtime. Opened before the tailer starts, stopped after it has ended."""
+
+    def __init__(
+        self, plan: ExportPlan, root: Path | None, lookup: tuple[FindTask, FindAttempt], *, syncs_commits: bool = False
+    ) -> None:
+        path = None if root is None else spool_path(root)
+        self.spool = Spool(
+            path,
+            {each.name: each.limits for each in plan.destinations},
+            syncs_commits=syncs_commits,
+        )
+        self.outbox = Outbox(
+            self.spool,
+            routes_of(plan.destinations, exports_spans=plan.exports_spans),
+            Lookup(*lookup),
+            limits=limits_of_environment(),
+            is_bridged=is_bridged,
+        )
+        folder = None if path is None else path.parent
+        self._senders = [Sender(each, self.spool, folder) for each in plan.destinations]
+
+    def open(self) -> None:
+        """Make the spool usable. Raises SpoolError."""
+        self.spool.open()
+
+    def start(self) -> None:
+        """Begin to send."""
+        for sender in self._senders:
+            sender.start()
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until what is in the spool was delivered. False if ``timeout`` seconds passed first, or some was not."""
+        deadline = monotonic() + timeout
+        delivered = [sender.flush(max(0.0, deadline - monotonic())) for sender in self._senders]
+        return all(delivered)
+
+    def stop(self, timeout: float = FLUSH_TIMEOUT) -> None:
+        """Deliver what can be delivered in time; the rest waits on disk. Close everything."""
+        deadline = monotonic() + timeout
+        for sender in self._senders:
+            sender.stop(max(0.1, deadline - monotonic()))
+        self.spool.close()
+
+    def pending(self) -> Mapping[tuple[str, str], int]:
+        """What waits, by destination and signal, where this process sends. Raises SpoolError.
+
+        The spool is the host's: if each of its processes reported it, sums would be wrong.
+        """
+        return {
+            (sender.destination.name, signal): number
+            for sender in self._senders
+            if sender.is_elected
+            for signal, number in sender.pending().items()
+        }
+
+    def dropped(self) -> Mapping[tuple[str, str, str], int]:
+        """What was lost, by destination, signal and reason, where this process sends. Raises SpoolError."""
+        return {
+            (sender.destination.name, *key): number
+            for sender in self._senders
+            if sender.is_elected
+            for key, number in sender.dropped().items()
+        }
+
+    def health(self) -> Sequence[PartHealth]:
+        """How spool and destinations are."""
+        return [self.spool.health(), *(sender.health() for sender in self._senders)]

@@ -1,0 +1,32 @@
+"""The managers that run in this process, for the pytest plugin: a test with other surroundings needs them started anew."""
+
+from __future__ import annotations
+
+import os
+from typing import Protocol
+from weakref import WeakSet
+
+
+class Stoppable(Protocol):
+    """A manager."""
+
+    def stop(self, grace: float | None = None) -> None:
+        """End what runs."""
+
+
+_running: WeakSet[Stoppable] = WeakSet()
+
+add = _running.add
+"""It runs from now on."""
+
+discard = _running.discard
+"""It has stopped."""
+
+
+def stop_all() -> None:
+    """Cut off and stop every manager; each starts again at its next use, as the surroundings are then."""
+    for manager in list(_running):
+        manager.stop(grace=0.0)
+
+
+os.register_at_fork(after_in_child=_running.clear)

@@ -1,0 +1,283 @@
+"""add_task, wherever it is called: in a request, outside one, from a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from otel_taskflow.background.family import current_family
+from otel_taskflow.background.tasks import HeldTask, new_task_id
+from otel_taskflow.engine.live import LiveTask, Phase
+from otel_taskflow.engine.local import NewTask
+from otel_taskflow.errors import ConfigurationError, TaskArgumentError, TaskStateError
+from otel_taskflow.lifecycle.decide import SECOND
+from otel_taskflow.manager.compatibility import refuse_task_parameters
+from otel_taskflow.manager.idempotency import RecentKeys
+from otel_taskflow.manager.plain import run_plainly
+from otel_taskflow.manager.settings import Settings
+from otel_taskflow.model import TaskDefinition, TaskRow
+from otel_taskflow.registry import Registry, check_expires
+from otel_taskflow.serialize import ArgumentCodec, identity_of, with_function
+
+if TYPE_CHECKING:
+    from otel_taskflow.manager.runtime import Runtime
+
+_logger = logging.getLogger("otel_taskflow")
+_OURS = frozenset({"tags", "eager", "idempotency_key", "expires"})
+_NOT_OUTSIDE = ("eager", "priority", "queue")
+"""What a request's ``add_task`` takes, and so no function gets from it."""
+_NOT_FOUND_AGAIN = (
+    "is a closure, a lambda, a partial or a method of an object, which no other process finds by its name; "
+    "use a function of a module, or register it with @task_manager.task"
+)
+
+
+class Held:
+    """A journalled task that has not been started."""
+
+    __slots__ = ("_runtime", "is_detached", "task")
+
+    def __init__(self, runtime: Runtime, task: LiveTask, is_detached: bool) -> None:
+        self._runtime = runtime
+        self.task = task
+        self.is_detached = is_detached
+
+    @property
+    def task_id(self) -> str:
+        """Id of the task."""
+        return self.task.row.task_id
+
+    def start(self, on_first_attempt: Callable[[], None] | None) -> None:
+        """Start it; in hermetic tests the callback comes after the last attempt instead of the first."""
+        if on_first_attempt is None:
+            self.task.loop = None  # The request does not wait, and its loop may end with it.
+        elif self._runtime.is_hermetic:
+            self.task.on_done = on_first_attempt
+            if self._runtime.engine.get(self.task_id) is None:
+                on_first_attempt()
+            on_first_attempt = None
+        self._runtime.engine.start(self.task, on_first_attempt)
+
+
+class Submission:
+    """The half of the TaskManager that takes tasks in."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        registry: Registry,
+        codec_for: Callable[[Callable[..., object]], ArgumentCodec],
+    ) -> None:
+        self._registry = registry
+        self._codec_for = codec_for
+        self._strict_args = settings.strict_args
+        self._detached = settings.detached
+        self._disabled = settings.disabled
+        self._keys = RecentKeys()
+        self._warned: set[str] = set()
+
+    @property
+    def is_disabled(self) -> bool:
+        """True if tasks are plain background tasks (``OTEL_TASKFLOW_DISABLED=1``)."""
+        return self._disabled
+
+    @property
+    def runtime(self) -> Runtime:
+        """The running half of the manager."""
+        raise NotImplementedError
+
+    @property
+    def is_hermetic(self) -> bool:
+        """True in hermetic tests."""
+        raise NotImplementedError
+
+    @property
+    def is_in_app(self) -> bool:
+        """True if an app was given to the manager."""
+        raise NotImplementedError
+
+    def add_task(
+        self,
+        func: Callable[..., Any],
+        /,
+        *args: Any,
+        tags: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+        expires: float | None = None,
+        **kwargs: Any,
+    ) -> str:
+        """Add a task outside a request, from any thread; it starts at once and is durable when this returns.
+
+        If it has not started within ``expires`` seconds (default: the decorator's), it is cancelled and never runs.
+        Returns the task's id, or the id of the task that already has this ``idempotency_key``.
+        """
+        given = {name: kwargs.pop(name) for name in _NOT_OUTSIDE if name in kwargs}
+        options = {**given, "tags": tags, "idempotency_key": idempotency_key, "expires": expires}
+        self.check_options(options)
+        if given.get("eager") is False:
+            raise ConfigurationError(
+                "add_task(eager=False): outside a request there is no response to wait for: the task starts at once; leave it out"
+            )
+        if self._disabled:
+            run_plainly(func, args, kwargs)
+            return new_task_id()
+        options["eager"] = True
+        definition = self._registry.for_function(func)
+        task_id, _ = self._take(definition, (args, kwargs), options, self._callers_loop())
+        return task_id
+
+    def submit(
+        self,
+        func: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        options: Mapping[str, Any],
+        loop: asyncio.AbstractEventLoop | None,
+    ) -> tuple[str, HeldTask | None]:
+        """Check, journal, and start if it is eager. See ``ManagedBackgroundTasks.add_task``."""
+        if options:
+            self.check_options(options)
+        definition = self._registry.for_function(func)
+        # A request does not wait for an eager task: its loop may end first, as under a TestClient without `with`.
+        return self._take(definition, (args, dict(kwargs)), options, None if _is_eager(definition, options) else loop)
+
+    @staticmethod
+    def check_options(options: Mapping[str, Any]) -> None:
+        """Raise ConfigurationError for an option of ``add_task`` that is not there, or a value that cannot be used."""
+        refuse_task_parameters({name: value for name, value in options.items() if name not in _OURS}, "add_task")
+        eager, key = options.get("eager"), options.get("idempotency_key")
+        if eager is not None and not isinstance(eager, bool):
+            raise ConfigurationError(f"add_task(eager={eager!r}) must be True, False or None")
+        if key is not None and (not isinstance(key, str) or not key):
+            raise ConfigurationError(f"add_task(idempotency_key={key!r}) must be a text that is not empty")
+        check_expires(options.get("expires"), "add_task(expires={!r})")
+        _check_tags(options.get("tags"))
+
+    def _callers_loop(self) -> asyncio.AbstractEventLoop | None:
+        """A script's loop is the script's business; with an app the caller may be a request, whose loop may end with it."""
+        return None if self.is_in_app else _running_loop()
+
+    def _take(
+        self,
+        definition: TaskDefinition,
+        call: tuple[tuple[Any, ...], dict[str, Any]],
+        options: Mapping[str, Any],
+        loop: asyncio.AbstractEventLoop | None,
+    ) -> tuple[str, HeldTask | None]:
+        key = options.get("idempotency_key")
+        if key is None:
+            return self._submit(definition, call, options, loop)
+        if definition.function:
+            options = {**options, "idempotency_key": (key := f"{definition.function}:{key}")}
+        with self._keys.lock:
+            known = self._find(definition.name, key)
+            return (known, None) if known else self._submit(definition, call, options, loop)
+
+    def _submit(
+        self,
+        definition: TaskDefinition,
+        call: tuple[tuple[Any, ...], dict[str, Any]],
+        options: Mapping[str, Any],
+        loop: asyncio.AbstractEventLoop | None,
+        retry_of: str | None = None,
+    ) -> tuple[str, HeldTask | None]:
+        eager = _is_eager(definition, options)
+        expires = options.get("expires")
+        runtime = self.runtime
+        runtime.check_store(definition.name)
+        task = runtime.engine.add(
+            NewTask(
+                task_id=new_task_id(),
+                definition=definition,
+                args=call[0],
+                kwargs=call[1],
+                kept_args=self._keep(definition, call),
+                tags=runtime.parts.sanitizer.tags(options.get("tags") or {}),
+                idempotency_key=options.get("idempotency_key"),
+                held=not eager,
+                loop=loop,
+                retry_of=retry_of,
+                expires=definition.config.expires if expires is None else expires,
+            )
+        )
+        if runtime.is_hermetic:
+            _join_family(runtime, task)
+        if task.row.idempotency_key is not None:
+            self._keys.remember(definition.name, task.row.idempotency_key, task)
+        if eager:
+            runtime.engine.start(task)
+            return task.row.task_id, None
+        return task.row.task_id, Held(runtime, task, definition.config.detached or self._detached)
+
+    def submit_again(self, task: TaskRow) -> str:
+        """Add a finished task's call as a new task that starts at once; returns the new id."""
+        if task.args is None:
+            raise TaskStateError(
+                f"task {task.task_id} cannot be retried: its arguments could not be kept as JSON, or its function cannot be "
+                "found by name; annotate the parameters, use a function of a module, or add the task again"
+            )
+        definition = self._registry.find(identity_of(task))
+        call = self._codec_for(definition.func).load(task.args)
+        expires = None if task.expires_at is None else (task.expires_at - task.created_at) / SECOND
+        options = {"tags": dict(task.tags), "eager": True, "expires": expires}
+        return self._submit(definition, call, options, self._callers_loop(), retry_of=task.task_id)[0]
+
+    def release(self, tasks: Sequence[HeldTask]) -> None:
+        """The response of their request is about to leave."""
+        self.runtime.engine.release([each.task for each in tasks if isinstance(each, Held)])
+
+    def cancel_held(self, tasks: Sequence[HeldTask], reason: str) -> None:
+        """Their request failed."""
+        self.runtime.engine.cancel_all([each.task for each in tasks if isinstance(each, Held)], reason)
+
+    def _keep(self, definition: TaskDefinition, call: tuple[tuple[Any, ...], dict[str, Any]]) -> str | None:
+        codec = self._codec_for(definition.func)
+        codec.check(*call)
+        if not definition.is_recoverable:
+            self._report_unkept(definition, f"{definition.code_name} {_NOT_FOUND_AGAIN}")
+            return None
+        kept = codec.dump(*call)
+        if kept.text is None:
+            self._report_unkept(definition, str(kept.problem))
+            return None
+        return with_function(kept.text, definition.function)
+
+    def _report_unkept(self, definition: TaskDefinition, problem: str) -> None:
+        if self._strict_args:
+            raise TaskArgumentError(f"task {definition.name!r}: {problem}")
+        if definition.code_name not in self._warned:
+            self._warned.add(definition.code_name)
+            _logger.warning("otel_taskflow: task %r can be neither recovered nor retried: %s", definition.name, problem)
+
+    def _find(self, name: str, key: str) -> str | None:
+        return self._keys.find(name, key) or self.runtime.store.writer.find_idempotent(name, key)
+
+
+def _join_family(runtime: Runtime, task: LiveTask) -> None:
+    family = current_family()
+    if family is not None:
+        engine, task_id = runtime.engine, task.row.task_id
+        family.add(task_id, lambda: engine.get(task_id) is not None and task.phase is not Phase.HELD)
+
+
+def _is_eager(definition: TaskDefinition, options: Mapping[str, Any]) -> bool:
+    eager: bool | None = options.get("eager")
+    return definition.config.eager if eager is None else eager
+
+
+def _check_tags(tags: object) -> None:
+    if tags is None:
+        return
+    if not isinstance(tags, Mapping) or not all(isinstance(each, str) for pair in tags.items() for each in pair):
+        raise ConfigurationError(
+            f"add_task(tags={tags!r}) must be a dict of texts; turn other keys and values into texts"
+        )
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

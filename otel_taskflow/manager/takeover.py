@@ -1,0 +1,282 @@
+"""What processes that are gone have left: their journals are replayed, their tasks settled or run on."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Generator, Iterator, Sequence
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, NamedTuple
+
+from otel_taskflow.consumers.observers import ObserverConsumer, ObserverOffsets
+from otel_taskflow.consumers.replay import (
+    check_written,
+    forget,
+    missing,
+    replay_lines,
+    replay_states,
+    replay_to,
+    written,
+)
+from otel_taskflow.consumers.slices import Decoder
+from otel_taskflow.engine.recovery import Recovery
+from otel_taskflow.errors import SpoolError
+from otel_taskflow.health import OK, PartHealth
+from otel_taskflow.journal.folder import Orphan, all_journals, is_neighbour, orphans
+from otel_taskflow.ports import JournalHeader, StoreWriter
+
+if TYPE_CHECKING:
+    from otel_taskflow.consumers.outbox import Outbox
+    from otel_taskflow.manager.recovered import RecoveredSpans
+
+_logger = logging.getLogger("otel_taskflow")
+
+PERIOD = 0.5
+"""Seconds between two looks for the dead; a dead process is noticed within that time."""
+LOG_EVERY = 5.0
+"""Seconds between two words about a takeover that goes on."""
+MOST = 16
+"""Journals in hand at once; others wait, or another process takes them."""
+
+
+class TakeoverProgress(NamedTuple):
+    """How far the takeover of one journal is. Every step reads all that is to be read for it, from ``done`` to ``total``."""
+
+    journal_id: str
+    done: int
+    """Sequence number of the last event that this step is done with."""
+    total: int
+    """That of the journal's last event."""
+    step: str
+    """``states``, ``lines`` or ``observer:NAME``, in this order."""
+
+
+class _Job:
+    """One journal of a dead process while it is taken over."""
+
+    def __init__(self, orphan: Orphan) -> None:
+        self.orphan = orphan
+        self.progress = TakeoverProgress(orphan.journal_id, 0, orphan.end, "states")
+        self.next_word = monotonic() + LOG_EVERY
+        self.steps: Iterator[None] = iter(())
+
+    @property
+    def urgency(self) -> tuple[bool, int]:
+        """Smaller is more urgent: first what decides about tasks, then what is over soonest."""
+        return self.progress.step != "states", self.progress.total - self.progress.done
+
+    def follow(self, step: str, replayed: Iterator[int]) -> Iterator[None]:
+        """Go through a step, piece by piece."""
+        self.progress = self.progress._replace(step=step, done=0)
+        for done in replayed:
+            self.progress = self.progress._replace(done=done)
+            yield
+
+    def speak(self) -> None:
+        """Say now and then how far it is."""
+        if monotonic() >= self.next_word:
+            self.next_word = monotonic() + LOG_EVERY
+            journal_id, done, total, step = self.progress
+            _logger.info("otel_taskflow: taking over process %s: %d of %d events (%s)", journal_id, done, total, step)
+
+
+class Takeover:
+    """Looks for the dead in one folder, on a thread of its own.
+
+    Several journals are taken over piece by piece, so that a long one holds up no other.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        own: JournalHeader,
+        store: StoreWriter,
+        recovery: Recovery,
+        *,
+        decoder: Decoder,
+        quarantined: Counter[str],
+        observers: Sequence[ObserverConsumer],
+        offsets: ObserverOffsets,
+        outbox: Outbox | None = None,
+        recovered: RecoveredSpans | None = None,
+    ) -> None:
+        self._root = root
+        self._own = own
+        self._store = store
+        self._recovery = recovery
+        self._decoder = decoder
+        self._quarantined = quarantined
+        self._observers = [observer for observer in observers if observer.wants_replay]
+        self._offsets = offsets
+        self._outbox = outbox
+        self._recovered = recovered
+        self._reported: set[str] = set()
+        self._torn: dict[str, int] = {}
+        self._missing: dict[str, int] = {}
+        self._jobs: list[_Job] = []
+        self._next_look = 0.0
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="otel_taskflow-takeover", daemon=True)
+
+    def start(self) -> None:
+        """Begin; the first look is at once."""
+        self._thread.start()
+
+    @property
+    def torn(self) -> int:
+        """Records of dead journals that were damaged or missing."""
+        return sum(self._torn.values())
+
+    @property
+    def missing(self) -> int:
+        """Events of dead processes that the store had and has lost."""
+        return sum(self._missing.values())
+
+    def stop(self) -> None:
+        """End as soon as may be; another process will go on with what is not finished. Idempotent."""
+        self._stopped.set()
+        if self._thread.is_alive() and threading.current_thread() is not self._thread:
+            self._thread.join(5.0)
+
+    def progress(self) -> Sequence[TakeoverProgress]:
+        """How far the takeovers are that go on."""
+        return [job.progress for job in list(self._jobs)]
+
+    def health(self) -> PartHealth:
+        """How far the takeovers are that go on: none is a reason to worry."""
+        jobs = self.progress()
+        done, total = sum(job.done for job in jobs), sum(job.total for job in jobs)
+        figures = {"journals": len(jobs), "done": done, "total": total, "torn": self.torn}
+        why = f"takes over what {len(jobs)} ended process(es) left: {done} of {total} events" if jobs else ""
+        return PartHealth("takeover", OK, why, figures=figures)
+
+    def _work(self) -> None:
+        while not self._stopped.is_set():
+            if monotonic() >= self._next_look:
+                self._next_look = monotonic() + PERIOD
+                self._look()
+            if self._jobs:
+                self._advance(min(self._jobs, key=lambda job: job.urgency))
+            else:
+                self._stopped.wait(self._next_look - monotonic())
+        for job in list(self._jobs):
+            self._close(job)
+
+    # Who is dead
+
+    def _look(self) -> None:
+        try:
+            for orphan in orphans(self._root, self._own.namespace, self._report):
+                self._begin(orphan)
+                if len(self._jobs) >= MOST:
+                    break
+            self._take_over_leftovers()
+        except Exception as error:  # noqa: BLE001 - the thread goes on, and will look again
+            self._report_once("", "otel_taskflow: looking for ended processes failed, will try again: %s", error)
+
+    def _begin(self, orphan: Orphan) -> None:
+        job = _Job(orphan)
+        job.steps = self._take_over(job)
+        self._jobs.append(job)
+
+    def _take_over_leftovers(self) -> None:
+        """Tasks of processes that ended in good order and left some for the next: there is no journal of theirs any more.
+
+        Of this folder only: processes of another one may live, and their journals are not to be seen from here.
+        """
+        own = self._own
+        owners = [owner for owner in self._store.owners() if is_neighbour(owner, own.journal_id)]
+        strangers = [owner for owner in owners if owner != own.journal_id]
+        if not strangers:
+            return
+        journals = set(all_journals(self._root))
+        for owner in strangers:
+            if owner not in journals:
+                self._recovery.take_over(owner, own.journal_id)
+                self._recovery.forget(owner)
+
+    # One journal
+
+    def _advance(self, job: _Job) -> None:
+        """Do the next piece. A journal that cannot be taken over is left as it is for a later look, and holds up no other."""
+        try:
+            next(job.steps)
+            job.speak()
+        except StopIteration:
+            self._close(job)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one journal, the others have nothing to do with it
+            self._close(job)
+            self._report(job.orphan.journal_id, error)
+
+    def _take_over(self, job: _Job) -> Iterator[None]:
+        """The steps. What is half done may be done again.
+
+        An attempt that was running ends when all its lines are written and told, so that nothing comes after its end.
+        """
+        orphan, journal_id, own_id = job.orphan, job.orphan.journal_id, self._own.journal_id
+        self._count_missing(orphan)
+        yield from job.follow("states", replay_states(orphan, self._store, self._decoder, self._quarantined))
+        states = written(orphan, self._store)
+        self._recovery.take_over(journal_id, own_id, idle_only=True)
+        yield from job.follow("lines", replay_lines(orphan, self._store, self._decoder, self._quarantined))
+        is_exported = yield from self._fill_outbox(job)
+        for observer in self._observers:
+            yield from job.follow(observer.name, replay_to(observer, orphan, self._decoder))
+        self._count_torn(orphan)
+        if self._recovered is not None:
+            self._recovered.take(orphan.header)
+        self._recovery.take_over(journal_id, own_id)
+        check_written(orphan, self._store, states)
+        if not is_exported:
+            return
+        # The files first: a journal whose offset is forgotten would be replayed from its beginning.
+        orphan.remove()
+        forget(orphan, self._store)
+        self._recovery.forget(journal_id)
+        self._offsets.forget(journal_id)
+        if self._outbox is not None:
+            self._outbox.forget(journal_id)
+
+    def _count_missing(self, orphan: Orphan) -> None:
+        """SQLite does not tell of a write-ahead log that was cut off: the journal shows that something is missing."""
+        count = missing(orphan, self._store)
+        if count and orphan.journal_id not in self._missing:
+            self._missing[orphan.journal_id] = count
+            _logger.warning(
+                "otel_taskflow: the store has lost %d event(s) of process %s, whose journal does not have them any more",
+                count,
+                orphan.journal_id,
+            )
+
+    def _count_torn(self, orphan: Orphan) -> None:
+        if orphan.reader.torn and orphan.journal_id not in self._torn:
+            self._torn[orphan.journal_id] = orphan.reader.torn
+            _logger.warning(
+                "otel_taskflow: %d record(s) of process %s are damaged", orphan.reader.torn, orphan.journal_id
+            )
+
+    def _fill_outbox(self, job: _Job) -> Generator[None, None, bool]:
+        """What is to be exported, before the ends of attempts are. A spool that is not to be had holds up no task: the
+        journal stays for a later look."""
+        if self._outbox is None:
+            return True
+        try:
+            yield from job.follow(self._outbox.name, replay_to(self._outbox, job.orphan, self._decoder))
+        except SpoolError as error:
+            self._report(job.orphan.journal_id, error)
+            return False
+        return True
+
+    def _close(self, job: _Job) -> None:
+        self._jobs.remove(job)
+        job.orphan.close()
+
+    def _report(self, journal_id: str, error: Exception) -> None:
+        self._report_once(journal_id, "otel_taskflow: what process %s left is not taken over: %s", journal_id, error)
+
+    def _report_once(self, about: str, message: str, *values: object) -> None:
+        if about not in self._reported:
+            self._reported.add(about)
+            _logger.warning(message, *values)

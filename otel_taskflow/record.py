@@ -1,0 +1,157 @@
+"""``TaskRecord``: a task as people and code outside see it, with the keys of fastapi-taskflow and more."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime, timezone
+from typing import Any
+
+from otel_taskflow.model import FINAL_STATUSES, TaskRow, TaskStatus
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRecord:
+    """A task. Times are aware datetimes in UTC; ``duration`` is seconds over all attempts and waits."""
+
+    task_id: str
+    func_name: str
+    status: TaskStatus
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    created_at: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+    retries_used: int = 0
+    error: str | None = None
+    logs: Sequence[str] = ()
+    stacktrace: str | None = None
+    idempotency_key: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    source: str = "manual"
+    priority: int | None = None
+    executor: str | None = None
+    queue: str = "default"
+    attempt: int = 0
+    max_attempts: int = 1
+    waiting_until: datetime | None = None
+    reason: str | None = None
+    trace_id: str | None = None
+    span_id: str | None = None
+    retry_of: str | None = None
+    retried_as: str | None = None
+    log_count: int = 0
+    held: bool = False
+    expires_at: datetime | None = None
+    recoverable: bool = True
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds from the first start to the end, None before the end."""
+        if self.start_time is None or self.end_time is None:
+            return None
+        return max(0.0, (self.end_time - self.start_time).total_seconds())
+
+    @classmethod
+    def from_row(cls, row: TaskRow, logs: Sequence[str] = ()) -> TaskRecord:
+        """The record of a stored row."""
+        call = json.loads(row.args) if row.args else {}
+        return cls(
+            task_id=row.task_id,
+            func_name=row.name,
+            status=row.status,
+            args=tuple(call.get("args", ())),
+            kwargs=call.get("kwargs", {}),
+            created_at=to_datetime(row.created_at),
+            start_time=_maybe(row.started_at),
+            end_time=_maybe(row.ended_at),
+            retries_used=max(0, row.attempts - 1),
+            error=row.error.message if row.error else None,
+            logs=logs,
+            stacktrace=row.error.stacktrace if row.error else None,
+            idempotency_key=row.idempotency_key,
+            tags=row.tags,
+            source=row.source,
+            executor=row.executor,
+            attempt=max(0, row.attempts - 1),
+            max_attempts=row.max_attempts,
+            waiting_until=_maybe(row.waiting_until) if row.status not in FINAL_STATUSES else None,
+            reason=row.reason,
+            trace_id=row.span.trace_id if row.span else None,
+            span_id=row.span.span_id if row.span else None,
+            retry_of=row.retry_of,
+            retried_as=row.retried_as,
+            log_count=row.log_count,
+            held=row.held,
+            expires_at=_maybe(row.expires_at),
+            recoverable=row.args is not None,
+        )
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> TaskRecord:
+        """The record that ``to_dict`` made this of, or of a task in the HTTP API; keys that it does not know are left out."""
+        values = {each.name: data[each.name] for each in fields(cls) if each.name in data}
+        for name in _TIMES & values.keys():
+            values[name] = _from_iso(values[name])
+        return cls(**{**values, "status": TaskStatus(values["status"]), "args": tuple(values.get("args", ()))})
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready, without arguments and idempotency key."""
+        return {
+            "task_id": self.task_id,
+            "func_name": self.func_name,
+            "status": self.status.value,
+            "created_at": to_iso(self.created_at),
+            "start_time": to_iso(self.start_time),
+            "end_time": to_iso(self.end_time),
+            "duration": self.duration,
+            "retries_used": self.retries_used,
+            "error": self.error,
+            "logs": list(self.logs),
+            "stacktrace": self.stacktrace,
+            "tags": dict(self.tags),
+            "source": self.source,
+            "priority": self.priority,
+            "executor": self.executor,
+            "queue": self.queue,
+            "attempt": self.attempt,
+            "max_attempts": self.max_attempts,
+            "waiting_until": to_iso(self.waiting_until),
+            "reason": self.reason,
+            "trace_id": self.trace_id,
+            "span_id": self.span_id,
+            "retry_of": self.retry_of,
+            "retried_as": self.retried_as,
+            "log_count": self.log_count,
+            "held": self.held,
+            "expires_at": to_iso(self.expires_at),
+            "recoverable": self.recoverable,
+        }
+
+
+_TIMES = frozenset({"created_at", "start_time", "end_time", "waiting_until", "expires_at"})
+
+
+def _from_iso(value: str | datetime | None) -> datetime | None:
+    """A time without a zone is in UTC, as in fastapi-taskflow."""
+    time = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return time.replace(tzinfo=timezone.utc) if time is not None and time.tzinfo is None else time
+
+
+def to_datetime(nanoseconds: int) -> datetime:
+    """Unix nanoseconds as an aware datetime, cut to microseconds."""
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    return datetime.fromtimestamp(seconds, timezone.utc).replace(microsecond=rest // 1000)
+
+
+def to_iso(time: datetime | None) -> str | None:
+    """ISO 8601 with microseconds and ``+00:00``."""
+    return None if time is None else time.isoformat(timespec="microseconds")
+
+
+def _maybe(nanoseconds: int | None) -> datetime | None:
+    return None if nanoseconds is None else to_datetime(nanoseconds)
+
+
+__all__ = ["TaskRecord", "to_datetime", "to_iso"]

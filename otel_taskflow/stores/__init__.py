@@ -1,0 +1,74 @@
+"""Where tasks are kept: ``open_store`` finds the store that a setting means."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import cast
+
+from otel_taskflow.errors import ConfigurationError
+from otel_taskflow.ports import Store
+from otel_taskflow.stores.memory import MemoryStore
+from otel_taskflow.stores.sqlite import SqliteStore
+
+FILE_NAME = "tasks.db"
+_SCHEME = re.compile(r"^([a-zA-Z][a-zA-Z0-9+.-]*)://")
+_SQLITE = "sqlite:///"
+_REMEDY = 'use a path, "sqlite:///file.db", "memory" or an object with writer and reader()'
+
+
+def open_store(spec: object, folder: Path | None, *, syncs_commits: bool = False) -> Store:
+    """The store that ``TaskManager(store=spec)`` means; its writer is not opened yet.
+
+    None is a SQLite file in ``folder``; "memory" lives in this process; a path or ``sqlite:///relative.db`` or
+    ``sqlite:////absolute.db`` is a SQLite file; an object with ``writer`` and ``reader`` is taken as it is.
+    ``syncs_commits`` makes a SQLite file safe against a power cut; a store of the user's own says itself what it is.
+    Raises ConfigurationError for anything else.
+    """
+    if spec == "memory":
+        return MemoryStore()
+    if spec is None or isinstance(spec, str | os.PathLike):
+        return SqliteStore(
+            _default(folder) if spec is None else _path_of(os.fsdecode(spec)), syncs_commits=syncs_commits
+        )
+    if hasattr(spec, "writer") and callable(getattr(spec, "reader", None)):
+        return cast(Store, spec)
+    raise ConfigurationError(f"store={spec!r} is no store; {_REMEDY}")
+
+
+def check_store(spec: object) -> None:
+    """Raise ConfigurationError if ``open_store`` would. Touches nothing."""
+    open_store(spec, Path())
+
+
+def _default(folder: Path | None) -> Path:
+    if folder is None:
+        raise ConfigurationError(f"store=None needs a folder to keep {FILE_NAME} in; set folder=, or {_REMEDY}")
+    return _absolute(str(folder / FILE_NAME))
+
+
+def _path_of(spec: str) -> Path:
+    scheme = _SCHEME.match(spec)
+    if scheme is None:
+        return _absolute(spec)
+    if not spec.startswith(_SQLITE) or spec == _SQLITE:
+        raise ConfigurationError(f"store={_without_credentials(spec)!r} is not supported; {_REMEDY}")
+    return _absolute(spec.removeprefix(_SQLITE))
+
+
+def _absolute(path: str) -> Path:
+    """Resolved once, so that a later change of the working folder does not matter."""
+    if not path.strip():
+        raise ConfigurationError(f"store={path!r} is empty; {_REMEDY}")
+    return Path(path).expanduser().absolute()
+
+
+def _without_credentials(url: str) -> str:
+    """Scheme, host and path: what stands before an @ or behind a ? may be a password."""
+    scheme, _, rest = url.partition("://")
+    place = re.split(r"[?#]", rest.rpartition("@")[2])[0]
+    return f"{scheme}://{place}"
+
+
+__all__ = ["FILE_NAME", "MemoryStore", "SqliteStore", "check_store", "open_store"]

@@ -1,0 +1,5 @@
+"""The embedded store."""
+
+from otel_taskflow.stores.sqlite.store import SqliteStore, SqliteWriter
+
+__all__ = ["SqliteStore", "SqliteWriter"]

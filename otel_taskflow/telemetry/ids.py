@@ -1,0 +1,35 @@
+"""Ids of our own, for when nobody records: the dashboard always has a trace id to show."""
+
+from __future__ import annotations
+
+from otel_taskflow.model import SpanIdentity
+from otel_taskflow.values.entropy import random_bytes
+
+
+def new_trace_id() -> str:
+    """32 random hexadecimal digits, not all zero."""
+    return _nonzero(16)
+
+
+def new_span_id() -> str:
+    """16 random hexadecimal digits, not all zero."""
+    return _nonzero(8)
+
+
+def root_identity() -> SpanIdentity:
+    """The identity of a span without a parent."""
+    return SpanIdentity(new_trace_id(), new_span_id())
+
+
+def child_identity(parent: SpanIdentity | None) -> SpanIdentity:
+    """The identity of a span under ``parent``, or of a root if there is none."""
+    if parent is None or not parent.trace_id:
+        return root_identity()
+    return SpanIdentity(parent.trace_id, new_span_id(), parent.span_id, parent.trace_flags, parent.trace_state)
+
+
+def _nonzero(size: int) -> str:
+    drawn = random_bytes()[:size]
+    while not any(drawn):
+        drawn = random_bytes()[:size]
+    return drawn.hex()

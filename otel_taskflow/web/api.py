@@ -1,0 +1,244 @@
+"""The JSON API: tasks, logs, metrics, and the two verbs."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.responses import Response, StreamingResponse
+
+from otel_taskflow.errors import StoreError
+from otel_taskflow.model import TaskFilter, TaskRow
+from otel_taskflow.ports import TaskDetail
+from otel_taskflow.web.backend import AdminBackend
+from otel_taskflow.web.guard import IDENTITY
+from otel_taskflow.web.health import report_json
+from otel_taskflow.web.logs import LogQuestion, parse_position, read_lines, read_page, stream_text
+from otel_taskflow.web.responses import Json, refusal
+from otel_taskflow.web.schema import (
+    HealthOut,
+    ListQuestion,
+    LogPageOut,
+    LogsQuestion,
+    MetricsOut,
+    NoQuestion,
+    Problem,
+    TaskInList,
+    TaskOut,
+    VerbOut,
+)
+from otel_taskflow.web.views import Redact, detail_json, log_json, metrics_json, task_json
+
+BEHIND = "x-taskflow-behind"
+CUT = "x-taskflow-logs-truncated"
+READ_TIMEOUT = 10.0
+"""Seconds that a read may take."""
+_T = TypeVar("_T")
+_TASK_ID = re.compile(r"[A-Za-z0-9._:-]{1,200}")
+
+TaskId = Annotated[str, Path(description="The id that add_task returned.")]
+_ALWAYS: dict[int | str, dict[str, Any]] = {401: {"model": Problem}, 422: {"model": Problem}}
+_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description": "No task has this id."}}
+_VERB: dict[int | str, dict[str, Any]] = {
+    **_NOT_FOUND,
+    400: {"model": Problem, "description": "The task is in a state that does not allow it."},
+}
+
+_RESERVED: Sequence[tuple[str, str, str, str]] = (
+    ("GET", "/audit", "An audit log", "a task's `reason` and `retried_as` say what was done with it"),
+    ("GET", "/queues", "A queue with a name", "`max_concurrent_tasks` of the manager limits all tasks together"),
+    (
+        "PATCH",
+        "/queues/{name}",
+        "A queue with a name",
+        "`max_concurrent_tasks` of the manager limits all tasks together",
+    ),
+    ("POST", "/bulk-retry", "A retry of many tasks", "POST {id}/retry for each of them"),
+    ("POST", "/retry-failed", "A retry of many tasks", "list them with ?status=failed and POST {id}/retry for each"),
+    ("DELETE", "/history", "Deletion by hand", "`retention_days` of the manager says when tasks are deleted"),
+    ("GET", "/auth/login", "A login page", "open the link that is printed at start-up, or give TaskAdmin auth="),
+    ("POST", "/auth/login", "A login page", "open the link that is printed at start-up, or give TaskAdmin auth="),
+    ("GET", "/auth/logout", "A logout", "sessions end after `token_expiry`, or all together with a new token"),
+)
+"""What fastapi-taskflow has and this does not: method, path, what it is, what to do instead."""
+
+
+@dataclass(frozen=True)
+class Api:
+    """The endpoints. ``redact`` is None when arguments are not shown."""
+
+    backend: AdminBackend
+    redact: Redact | None = None
+
+    def router(self) -> APIRouter:
+        """The routes, relative to the admin's path; fixed names before ids."""
+        router = APIRouter(tags=["tasks"], responses=_ALWAYS, route_class=_ReadInTime)
+        get: Callable[..., None] = router.add_api_route
+        get("", self.list_tasks, response_model=list[TaskInList], name="List tasks")
+        get("/metrics", self.metrics, response_model=MetricsOut, name="Metrics")
+        get("/health", self.health, response_model=HealthOut, name="Health")
+        for method, path, what, instead in _RESERVED:
+            router.add_api_route(path, _refuse(what, instead), methods=[method], include_in_schema=False)
+        get("/{task_id}", self.task, response_model=TaskOut, responses=_NOT_FOUND, name="One task")
+        get("/{task_id}/logs", self.logs, response_model=LogPageOut, responses=_NOT_FOUND, name="Log lines")
+        get("/{task_id}/logs.txt", self.logs_text, response_class=_PlainText, responses=_NOT_FOUND, name="Log as text")
+        post = _verb_adder(router)
+        post("/{task_id}/cancel", self.cancel, _VERB, "Cancel")
+        unknown: dict[int | str, dict[str, Any]] = {
+            409: {"model": Problem, "description": "This process has no function of that name."}
+        }
+        post("/{task_id}/retry", self.retry, {**_VERB, **unknown}, "Retry")
+        return router
+
+    # Reading
+
+    async def list_tasks(self, question: Annotated[ListQuestion, Query()]) -> Response:
+        """Tasks, newest first. The `Link` header leads to the next page."""
+        headers = await self.caught_up()
+        where = TaskFilter(question.status, question.func_name, _tag(question.tag))
+        try:
+            page = await self.backend.reader().list_tasks(where, question.limit, question.cursor)
+        except ValueError as error:
+            raise HTTPException(422, f"cursor={question.cursor!r} is none of this list's cursors") from error
+        if page.cursor is not None:
+            headers["link"] = f'<?{_next_query(question, page.cursor)}>; rel="next"'
+        return Json([task_json(row, self.redact) for row in page.tasks], headers=headers)
+
+    async def metrics(self, _question: Annotated[NoQuestion, Query()]) -> Response:
+        """How many tasks are in each state, share of successes, mean duration."""
+        headers = await self.caught_up()
+        return Json(await read_metrics(self.backend), headers=headers)
+
+    async def health(self, _question: Annotated[NoQuestion, Query()]) -> Response:
+        """How journal, store, consumers, spool, destinations and observers of the process that answers are."""
+        return Json(report_json(await asyncio.to_thread(self.backend.health)))
+
+    async def task(self, task_id: TaskId, _question: Annotated[NoQuestion, Query()]) -> Response:
+        """One task with its attempts and its log as lines, at most 10,000 of them (then a header says so)."""
+        headers = await self.caught_up()
+        detail = await self.find(task_id, headers)
+        lines, is_cut = await read_lines(self.backend.reader(), task_id, detail.attempts)
+        if is_cut:
+            headers[CUT] = f"shown={len(lines)}; total={max(detail.task.log_count, len(lines))}"
+        return Json(detail_json(detail.task, detail.attempts, lines, self.redact), headers=headers)
+
+    async def logs(self, task_id: TaskId, question: Annotated[LogsQuestion, Query()]) -> Response:
+        """Log lines by page, in order of attempt and sequence number."""
+        headers = await self.caught_up()
+        detail = await self.find(task_id, headers)
+        attempt = None if question.attempt is None else question.attempt - 1
+        try:
+            wanted = LogQuestion(question.limit, parse_position(question.after), question.level, attempt)
+        except ValueError as error:
+            raise HTTPException(422, f"after={question.after!r} cannot be used: {error}") from error
+        page = await read_page(self.backend.reader(), task_id, len(detail.attempts), wanted)
+        return Json({"entries": [log_json(row) for row in page.lines], "cursor": page.cursor}, headers=headers)
+
+    async def logs_text(self, task_id: TaskId, _question: Annotated[NoQuestion, Query()]) -> Response:
+        """The whole log as plain text, one line an entry."""
+        headers = await self.caught_up()
+        detail = await self.find(task_id, headers)
+        text = stream_text(self.backend.reader(), task_id, len(detail.attempts))
+        encoded = (piece.encode("utf-8", "backslashreplace") async for piece in text)
+        return StreamingResponse(encoded, headers=headers, media_type="text/plain; charset=utf-8")
+
+    # Verbs
+
+    async def cancel(self, task_id: TaskId, request: Request) -> Response:
+        """Cancel a pending, running or waiting task."""
+        return self._done(await self._obey(self.backend.cancel, task_id, request))
+
+    async def retry(self, task_id: TaskId, request: Request) -> Response:
+        """Run a finished task again as a new task; `task_id` is the new one's."""
+        return self._done(await self._obey(self.backend.retry, task_id, request))
+
+    async def _obey(self, verb: Callable[[str, str], Awaitable[TaskRow]], task_id: str, request: Request) -> TaskRow:
+        _check_id(task_id)
+        return await verb(task_id, request.scope[IDENTITY].actor)
+
+    def _done(self, row: TaskRow) -> Response:
+        return Json({"task_id": row.task_id, "task": task_json(row, self.redact)})
+
+    # Steps
+
+    async def caught_up(self) -> dict[str, str]:
+        """Wait until what was acknowledged can be read; headers that say how far behind the answer is."""
+        behind = await self.backend.level()
+        return {BEHIND: str(behind)} if behind > 0 else {}
+
+    async def find(self, task_id: str, headers: dict[str, str] | None = None) -> TaskDetail:
+        """The task, or a 404 with these headers: what is not here may be on its way."""
+        _check_id(task_id)
+        detail = await self.backend.reader().get_task(task_id)
+        if detail is None:
+            raise HTTPException(404, "Task not found", headers)
+        return detail
+
+
+async def read_metrics(backend: AdminBackend) -> dict[str, Any]:
+    """The figures of the store, and what this process has lost."""
+    reader = backend.reader()
+    return metrics_json(await reader.count_by_status(), await reader.average_duration(), backend.dropped)
+
+
+async def in_time(reading: Awaitable[_T]) -> _T:
+    """Give up a read that takes too long, so that a slow store does not pile up questions. Raises StoreError."""
+    try:
+        return await asyncio.wait_for(reading, READ_TIMEOUT)
+    except asyncio.TimeoutError:
+        raise StoreError(f"The store did not answer within {READ_TIMEOUT:g} s; ask for less, or later.") from None
+
+
+class _ReadInTime(APIRoute):
+    """Reads in time. Verbs run to their end."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+        if "GET" not in (self.methods or ()):
+            return handler
+
+        async def handle(request: Request) -> Response:
+            return await in_time(handler(request))
+
+        return handle
+
+
+class _PlainText(Response):
+    media_type = "text/plain"
+
+
+def _refuse(what: str, instead: str) -> Callable[[], Awaitable[Response]]:
+    async def answer() -> Response:
+        return refusal(501, f"{what} is not in this release; {instead}.")
+
+    return answer
+
+
+def _verb_adder(router: APIRouter) -> Callable[[str, Any, dict[int | str, dict[str, Any]], str], None]:
+    def add(path: str, endpoint: Any, responses: dict[int | str, dict[str, Any]], name: str) -> None:
+        router.add_api_route(path, endpoint, methods=["POST"], response_model=VerbOut, responses=responses, name=name)
+
+    return add
+
+
+def _check_id(task_id: str) -> None:
+    if not _TASK_ID.fullmatch(task_id):
+        raise HTTPException(404, "Task not found")
+
+
+def _tag(text: str | None) -> tuple[str, str] | None:
+    if text is None:
+        return None
+    key, _, value = text.partition(":")
+    return key, value
+
+
+def _next_query(question: ListQuestion, cursor: str) -> str:
+    return urlencode({**question.model_dump(mode="json", exclude_unset=True, exclude_none=True), "cursor": cursor})

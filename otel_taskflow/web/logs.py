@@ -1,0 +1,148 @@
+"""Pages of a task's log, and the log as text."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from otel_taskflow.model import AttemptRow, LogRow
+from otel_taskflow.ports import StoreReader
+from otel_taskflow.web.views import log_line, separator
+
+PAGE_CHARACTERS = 4 * 1024 * 1024
+"""A page of a log ends early when its messages are longer than this."""
+LINES_IN_DETAIL = 10_000
+_STEP = 1000
+_MAX_NUMBER = 2**63 - 1
+
+
+class Position(NamedTuple):
+    """Where a page starts: after this line, and (``floor``) only lines with a higher sequence number than this."""
+
+    attempt: int = 0
+    seq: int = 0
+    floor: int = 0
+
+
+BEGINNING = Position()
+
+
+@dataclass(frozen=True, slots=True)
+class LogQuestion:
+    """Which lines of a task are wanted."""
+
+    limit: int
+    position: Position = BEGINNING
+    min_level: str | None = None
+    attempt: int | None = None
+
+
+class LogPage(NamedTuple):
+    """Lines in order; ``cursor`` leads to the next page, None on the last one."""
+
+    lines: Sequence[LogRow]
+    cursor: str | None
+
+
+def parse_position(after: str | None) -> Position:
+    """Read ``after``: a cursor (``attempt_number.seq.floor``) or a plain sequence number. Raises ValueError."""
+    if not after:
+        return BEGINNING
+    numbers = [_number(part) for part in after.split(".")]
+    if len(numbers) == 1:
+        return Position(0, numbers[0], numbers[0])
+    attempt, seq, floor = numbers
+    if attempt < 1:
+        raise ValueError("attempts count from 1")
+    return Position(attempt - 1, seq, floor)
+
+
+async def read_page(reader: StoreReader, task_id: str, attempts: int, question: LogQuestion) -> LogPage:
+    """A page of lines in order of (attempt, seq)."""
+    lines: list[LogRow] = []
+    async for piece in _pieces(reader, task_id, attempts, question):
+        lines.extend(piece)
+        if len(lines) > question.limit:
+            break
+    page = _within(lines[: question.limit], PAGE_CHARACTERS)
+    has_more = len(lines) > len(page)
+    return LogPage(page, _cursor(page[-1], question.position.floor) if has_more and page else None)
+
+
+async def read_lines(reader: StoreReader, task_id: str, attempts: Sequence[AttemptRow]) -> tuple[list[str], bool]:
+    """The whole log as texts with the retry separators, capped; True if lines were left out."""
+    page = await read_page(reader, task_id, len(attempts), LogQuestion(LINES_IN_DETAIL))
+    last = page.lines[-1].attempt if page.cursor else len(attempts) - 1
+    return list(with_separators(page.lines, -1, last)), page.cursor is not None
+
+
+async def stream_text(reader: StoreReader, task_id: str, attempts: int) -> AsyncIterator[str]:
+    """The whole log as text, a line an entry, whatever its length."""
+    attempt, after = -1, None
+    while True:
+        lines = await reader.get_logs(task_id, after=after, limit=_STEP)
+        is_last = len(lines) < _STEP
+        until = attempts - 1 if is_last else lines[-1].attempt
+        yield "".join(f"{text}\n" for text in with_separators(lines, attempt, until))
+        if is_last:
+            return
+        attempt, after = max(attempt, until), (lines[-1].attempt, lines[-1].seq)
+
+
+def with_separators(lines: Sequence[LogRow], attempt: int, until: int) -> Iterator[str]:
+    """Texts of the lines, with a separator before each retry, those without lines too.
+
+    ``attempt`` is the last one whose separator was written (-1: none), ``until`` the last one that has one.
+    """
+    for line in lines:
+        if line.attempt > attempt:
+            yield from map(separator, _retries(attempt, line.attempt))
+            attempt = line.attempt
+        yield log_line(line)
+    yield from map(separator, _retries(attempt, until))
+
+
+def _retries(after: int, until: int) -> range:
+    return range(max(1, after + 1), until + 1)
+
+
+async def _pieces(
+    reader: StoreReader, task_id: str, attempts: int, question: LogQuestion
+) -> AsyncIterator[Sequence[LogRow]]:
+    """One more line than the limit, in as few queries as the question allows."""
+    position, wanted = question.position, question.limit + 1
+    if not position.floor:
+        yield await reader.get_logs(
+            task_id,
+            after=(position.attempt, position.seq),
+            limit=wanted,
+            min_level=question.min_level,
+            attempt=question.attempt,
+        )
+        return
+    for attempt in range(position.attempt, attempts):
+        if question.attempt in (None, attempt):
+            seq = max(position.seq, position.floor) if attempt == position.attempt else position.floor
+            yield await reader.get_logs(
+                task_id, after=(attempt, seq), limit=wanted, min_level=question.min_level, attempt=attempt
+            )
+
+
+def _within(lines: Sequence[LogRow], characters: int) -> Sequence[LogRow]:
+    left = characters
+    for index, line in enumerate(lines):
+        left -= len(line.message)
+        if left < 0 and index:
+            return lines[:index]
+    return lines
+
+
+def _cursor(last: LogRow, floor: int) -> str:
+    return f"{last.attempt + 1}.{last.seq}.{floor}"
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text[:20]) <= _MAX_NUMBER and len(text) < 20):
+        raise ValueError(f"{text!r} is no sequence number")
+    return int(text)

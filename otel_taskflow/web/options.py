@@ -1,0 +1,123 @@
+"""What a user says about the dashboard, checked at the door."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from otel_taskflow.errors import ConfigurationError, UnsupportedParameterError
+
+_ELSEWHERE = {
+    "retention_days": "how long tasks are kept is a setting of the manager: TaskManager(retention_days=...)",
+}
+
+
+@dataclass(frozen=True)
+class AdminOptions:
+    """The checked parameters of a TaskAdmin. ``token_expiry`` and ``poll_interval`` are seconds."""
+
+    path: str = "/tasks"
+    display_func_args: bool = False
+    auto_install: bool = False
+    auth: Any = None
+    token_expiry: float = 86400
+    secret_key: str | bytes | None = None
+    poll_interval: float = 30.0
+    title: str = "otel_taskflow"
+    insecure: bool = False
+    allowed_hosts: tuple[str, ...] | None = None
+    include_in_schema: bool = False
+    print_link: bool = True
+
+
+def check_options(given: Mapping[str, Any]) -> AdminOptions:
+    """Build the options, or raise an error that names the parameter, its value and the remedy."""
+    _refuse_unknown(given)
+    options = AdminOptions(**{**given, "allowed_hosts": _hosts(given.get("allowed_hosts"))})
+    _check_path(options.path)
+    for name in ("display_func_args", "auto_install", "insecure", "include_in_schema", "print_link"):
+        _check_bool(name, getattr(options, name))
+    for name in ("token_expiry", "poll_interval"):
+        _check_seconds(name, getattr(options, name))
+    _check_title(options.title)
+    _check_secret(options.secret_key)
+    if options.insecure and options.auth is not None:
+        raise ConfigurationError(
+            "TaskAdmin(insecure=True, auth=...): insecure=True lets everybody in, so auth= would do nothing; "
+            "give one of the two"
+        )
+    return options
+
+
+def check_parts(app: object, task_manager: object) -> None:
+    """Raise ConfigurationError if these are not an app and a TaskManager, in this order."""
+    if not hasattr(getattr(app, "router", None), "lifespan_context"):
+        raise ConfigurationError(f"TaskAdmin(app={app!r}) must be a FastAPI app: TaskAdmin(app, task_manager)")
+    if not callable(getattr(task_manager, "init_app", None)):
+        raise ConfigurationError(
+            f"TaskAdmin(task_manager={task_manager!r}) must be a TaskManager: TaskAdmin(app, task_manager)"
+        )
+
+
+def _refuse_unknown(given: Mapping[str, Any]) -> None:
+    for name, value in given.items():
+        if name in _ELSEWHERE:
+            raise UnsupportedParameterError(f"TaskAdmin({name}={value!r}): {_ELSEWHERE[name]}")
+        if name not in AdminOptions.__dataclass_fields__:
+            raise ConfigurationError(f"TaskAdmin() has no parameter {name!r} (given {value!r}); check the spelling")
+
+
+def _check_path(path: Any) -> None:
+    if not isinstance(path, str):
+        raise ConfigurationError(f"TaskAdmin(path={path!r}) must be a text such as '/tasks'")
+    segments = path.split("/")
+    is_plain = path.startswith("/") and all(segments[1:]) and not {".", ".."} & set(segments)
+    if not is_plain or set(path) & set("{}?#%\\ "):
+        raise ConfigurationError(
+            f"TaskAdmin(path={path!r}) must start with '/', must not end with it, and must be a plain path: '/tasks'"
+        )
+
+
+def _check_bool(name: str, value: Any) -> None:
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"TaskAdmin({name}={value!r}) must be True or False")
+
+
+def _check_seconds(name: str, value: Any) -> None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value) or value <= 0:
+        raise ConfigurationError(f"TaskAdmin({name}={value!r}) must be a number of seconds above 0")
+
+
+def _check_title(title: Any) -> None:
+    if not isinstance(title, str) or not title.strip():
+        raise ConfigurationError(f"TaskAdmin(title={title!r}) must be a text that is not empty")
+
+
+def _check_secret(secret: Any) -> None:
+    if secret is None:
+        return
+    if not isinstance(secret, str | bytes) or len(secret) < 16:
+        raise ConfigurationError(
+            "TaskAdmin(secret_key=...) must be a text or bytes of at least 16 characters; "
+            "make one with `python -c 'import secrets; print(secrets.token_urlsafe(32))'`"
+        )
+
+
+def _hosts(given: Any) -> tuple[str, ...] | None:
+    if given is None:
+        return None
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise ConfigurationError(
+            f"TaskAdmin(allowed_hosts={given!r}) must be a list of host names, e.g. ['app.example.com']"
+        )
+    hosts = tuple(given)
+    wrong = [host for host in hosts if not isinstance(host, str) or not host or "/" in host]
+    if wrong or not hosts:
+        raise ConfigurationError(
+            f"TaskAdmin(allowed_hosts={list(hosts)!r}) must hold host names without scheme or port, "
+            "e.g. ['app.example.com', '*.example.com'], or '*' for any"
+        )
+    return tuple(host.lower() for host in hosts)

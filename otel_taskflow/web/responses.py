@@ -1,0 +1,93 @@
+"""Responses: JSON that cannot fail, pages from template files, and the headers that all of them carry."""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from starlette.responses import HTMLResponse, Response
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+)
+SECURITY_HEADERS = {
+    "content-security-policy": CONTENT_SECURITY_POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+    "x-frame-options": "DENY",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+
+
+def to_json(value: Any) -> str:
+    """JSON of whatever a store holds, in one line for every reader of lines.
+
+    NaN and infinities become texts; lone surrogates and the line ends beyond ASCII are escaped.
+    """
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text.encode()
+    except ValueError:
+        return json.dumps(_finite(value), allow_nan=False, separators=(",", ":"))
+    return text.replace("\x85", "\\u0085").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def to_json_for_html(value: Any) -> str:
+    """JSON that may stand in a page's data block: nothing in it can end the block."""
+    return to_json(value).replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+class Json(Response):
+    """A JSON response."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        """The body."""
+        return to_json(content).encode()
+
+
+def refusal(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Json:
+    """An error as the API gives it."""
+    return Json({"detail": detail}, status, dict(headers or {}))
+
+
+def page(
+    template: str, status: int, texts: Mapping[str, str], headers: Mapping[str, str] | None = None
+) -> HTMLResponse:
+    """A page; the texts are escaped."""
+    return raw_page(template, status, {name: html.escape(text) for name, text in texts.items()}, headers)
+
+
+def raw_page(
+    template: str, status: int, parts: Mapping[str, str], headers: Mapping[str, str] | None = None
+) -> HTMLResponse:
+    """A page whose parts are HTML already. Pages are always UTF-8, so what cannot be encoded is shown as a mark."""
+    text = _template(template).substitute(parts).encode("utf-8", "replace")
+    return HTMLResponse(text, status, dict(headers or {}))
+
+
+@cache
+def _template(name: str) -> Template:
+    return Template((TEMPLATES / name).read_text(encoding="utf-8"))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return value

@@ -1,0 +1,136 @@
+"""A real OpenTelemetry Collector as a child process on free loopback ports."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+
+from tests.conftest import ROOT, require_program
+
+CONFIG = ROOT / "collector-config"
+BINARY = ROOT / ".build" / "otelcol"
+START_LIMIT = 20.0
+STOP_LIMIT = 20.0
+
+
+@dataclass
+class Collector:
+    """A running collector: send OTLP to ``http_endpoint`` or ``grpc_endpoint``, read ``output`` and ``log``."""
+
+    process: subprocess.Popen[bytes]
+    http_port: int
+    grpc_port: int
+    health_port: int
+    output: Path
+    log: Path
+
+    @property
+    def http_endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.http_port}"
+
+    @property
+    def grpc_endpoint(self) -> str:
+        return f"127.0.0.1:{self.grpc_port}"
+
+    def stop(self) -> None:
+        """End it and wait: it writes out all that it accepted, so ``output`` is complete afterwards."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            self.process.wait(STOP_LIMIT)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self.process.kill()
+        self.process.wait()
+
+    def wait_until(self, condition: Callable[[], bool], limit: float = 20.0) -> None:
+        """Ask again until the condition holds; the collector's death or the limit is an error with its log."""
+        deadline = monotonic() + limit
+        while not condition():
+            self._expect_alive()
+            if monotonic() > deadline:
+                raise TimeoutError(f"Not within {limit} s. The collector's log:\n{self.log.read_text()}")
+            self._pause()
+
+    def is_healthy(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.health_port}", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return False
+
+    def _expect_alive(self) -> None:
+        if self.process.poll() is not None:
+            raise ChildProcessError(f"The collector ended with {self.process.returncode}:\n{self.log.read_text()}")
+
+    def _pause(self) -> None:
+        try:
+            self.process.wait(0.05)
+        except subprocess.TimeoutExpired:
+            return
+
+
+@contextmanager
+def running_collector(folder: Path, *overlays: str) -> Iterator[Collector]:
+    """A healthy collector with these overlays of collector-config (``file`` if none is named), stopped at the end."""
+    collector = _start(folder, overlays or ("file",))
+    try:
+        collector.wait_until(collector.is_healthy, START_LIMIT)
+        yield collector
+    finally:
+        collector.stop()
+
+
+def require_otelcol() -> Path:
+    """The collector's binary; a skip where it was not built, an error in CI."""
+    return require_program(os.environ.get("OTELCOL", str(BINARY)), remedy="`make collector` builds it")
+
+
+def config_arguments(overlays: tuple[str, ...]) -> list[str]:
+    files = [CONFIG / "base.yaml", *(CONFIG / "overlays" / f"{name}.yaml" for name in overlays)]
+    return [argument for file in files for argument in ("--config", str(file))]
+
+
+def variables_of(overlays: tuple[str, ...]) -> set[str]:
+    """The names of all environment variables that these files read."""
+    texts = [Path(file).read_text() for file in config_arguments(overlays)[1::2]]
+    return set(re.findall(r"\$\{env:(\w+)", "\n".join(texts)))
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that were free together a moment ago, all different."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(closing(socket.socket())) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def _start(folder: Path, overlays: tuple[str, ...]) -> Collector:
+    binary = require_otelcol()
+    http_port, grpc_port, health_port = free_ports(3)
+    output, log = folder / "otlp.jsonl", folder / "otelcol.log"
+    environment = {
+        **os.environ,
+        "OTELCOL_FILE": str(output),
+        "OTELCOL_GRPC_PORT": str(grpc_port),
+        "OTELCOL_HEALTH_PORT": str(health_port),
+        "OTELCOL_HTTP_PORT": str(http_port),
+    }
+    with log.open("wb") as stream:
+        command = [str(binary), *config_arguments(overlays)]
+        process = subprocess.Popen(command, env=environment, stdout=stream, stderr=subprocess.STDOUT)
+    return Collector(process, http_port, grpc_port, health_port, output, log)

@@ -1,0 +1,43 @@
+"""What every test may use."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
+
+# What the machine's own telemetry is set to must not change what is tested here.
+for name in [name for name in os.environ if name.startswith("OTEL_")]:
+    del os.environ[name]
+
+
+def require_program(*names: str, remedy: str) -> Path:
+    """The first of these programs (a name on PATH, or a path) that is there; else skip, and in CI fail."""
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        missing(f"none of {', '.join(names)} is there: {remedy}")
+    return Path(found).absolute()
+
+
+def require(condition: object, reason: str) -> None:
+    """Go on if the condition holds; else skip, and in CI fail: a test that CI never ran has proved nothing."""
+    if not condition:
+        missing(reason)
+
+
+def missing(reason: str) -> NoReturn:
+    if IN_CI:
+        pytest.fail(f"CI must have it: {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """``pytest.mark.anyio`` runs on asyncio, the loop that FastAPI's servers use."""
+    return "asyncio"

@@ -1,0 +1,172 @@
+"""What is lost is counted with its reason, where people look."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from opentelemetry._logs import Logger, LoggerProvider, NoOpLogger
+
+from otel_taskflow import FileLogger, TaskAdmin, TaskManager, task_log
+from otel_taskflow.events import Event, LogEvent, TaskLogged
+from otel_taskflow.journal.codec import encode
+from otel_taskflow.observers import TaskObserver
+from otel_taskflow.ports import StoreWrite
+from otel_taskflow.stores import SqliteStore
+from tests.crash.rows import Rows
+from tests.journal.support import make_writer
+from tests.telemetry.parts import Recorder
+
+
+def work() -> None:
+    for number in range(5):
+        task_log(f"line {number}")
+    task_log("what matters", level="error")
+
+
+def test_a_journal_at_its_budget_keeps_errors_and_states_and_counts_the_rest(tmp_path: Path) -> None:
+    manager = TaskManager(dir=str(tmp_path), journal_budget=1)
+    app = FastAPI()
+    TaskAdmin(app, manager, insecure=True)
+    with TestClient(app) as client:
+        assert client.get("/tasks/metrics").json()["dropped"] == {}
+        task_id = manager.add_task(work)
+        assert manager.drain()
+        assert manager.dropped == {"journal_budget": 5}
+        assert client.get("/tasks/metrics").json()["dropped"] == {"journal_budget": 5}
+        assert client.get(f"/tasks/{task_id}").json()["status"] == "success"
+        [line] = client.get(f"/tasks/{task_id}/logs").json()["entries"]
+        assert (line["message"], line["seq"]) == ("what matters", 6)
+
+
+def journal_of_a_dead_process(root: Path, *events: Event) -> Path:
+    writer = make_writer(root)
+    for event in events:
+        writer.append(encode(event))
+    writer.close(consumed=-1)
+    assert writer.folder is not None
+    return writer.folder
+
+
+def lines(count: int, poisoned: int = 0) -> list[Event]:
+    return [TaskLogged("t", n, 0, n, "info", "poison" if n == poisoned else "line", {}) for n in range(1, count + 1)]
+
+
+def damage(journal: Path, place: bytes) -> None:
+    [segment] = journal.glob("*.seg")
+    data = segment.read_bytes()
+    at = data.rindex(place)
+    segment.write_bytes(data[:at] + b"?" + data[at + 1 :])
+
+
+def taken_over(manager: TaskManager, journal: Path) -> dict[str, int]:
+    manager.start()
+    Rows(journal.parent.parent).until(lambda: not journal.exists(), "taken over")
+    return dict(manager.dropped)
+
+
+def test_damaged_records_of_a_dead_process_are_counted_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    journal = journal_of_a_dead_process(tmp_path, *lines(5))
+    damage(journal, encode(lines(5)[2]))
+    damage(journal, encode(lines(5)[4]))
+    manager = TaskManager(dir=str(tmp_path), observers=[FileLogger(str(tmp_path / "log"))])
+    assert taken_over(manager, journal) == {"torn": 2}
+    assert "2 record(s)" in caplog.text
+    manager.stop()
+
+
+class RefusingStore:
+    """Takes everything but poisoned lines."""
+
+    is_persistent = True
+
+    def __init__(self, path: Path) -> None:
+        self._store = SqliteStore(path)
+        self.location = str(path)
+        self.reader = self._store.reader
+        self.writer = self
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store.writer, name)
+
+    def write(self, write: StoreWrite) -> int:
+        if any(line.message == "poison" for line in write.logs):
+            raise ValueError("refused")
+        return self._store.writer.write(write)
+
+
+def test_what_the_store_refuses_of_a_dead_process_is_counted(tmp_path: Path) -> None:
+    journal = journal_of_a_dead_process(tmp_path, *lines(5, poisoned=3))
+    manager = TaskManager(dir=str(tmp_path), store=RefusingStore(tmp_path / "tasks.db"))
+    assert taken_over(manager, journal) == {"store_refused": 1}
+    manager.stop()
+
+
+class Failing(TaskObserver):
+    name = "failing"
+
+    async def on_log(self, event: LogEvent) -> None:
+        raise RuntimeError("no")
+
+
+def test_what_an_observer_was_told_in_vain_and_what_it_was_not_told_are_counted(tmp_path: Path) -> None:
+    manager = TaskManager(dir=str(tmp_path), observers=[Failing()])
+    manager.add_task(work)
+    assert manager.drain()
+    assert manager.dropped == {"observer:failing:failed": 5, "observer:failing": 2}
+    manager.stop()
+
+
+def test_a_line_that_cannot_be_made_into_a_record_is_counted_and_only_once(tmp_path: Path) -> None:
+    def logs_under_a_name_that_is_no_text() -> None:
+        logging.getLogger("\ud800").warning("lost")
+
+    manager = TaskManager(dir=str(tmp_path), capture_logging="INFO")
+    manager.add_task(logs_under_a_name_that_is_no_text)
+    assert manager.drain()
+    assert manager.dropped == {"line_unwritable": 1}
+    manager.stop()
+    manager.start()
+    assert manager.dropped == {}
+    manager.stop()
+
+
+def test_the_metric_of_losses_stays_when_the_manager_stops_and_goes_on_when_it_starts(tmp_path: Path) -> None:
+    recorder = Recorder()
+    manager = TaskManager(dir=str(tmp_path), journal_budget=1, meter_provider=recorder.meter_provider)
+
+    def lost() -> dict[str, int]:
+        points = recorder.points("otel_taskflow.dropped")
+        return {point.attributes["otel_taskflow.drop.signal"]: point.value for point in points}
+
+    for total in (5, 10):
+        manager.add_task(work)
+        assert manager.drain()
+        assert lost() == {"logs": total}
+        manager.stop()
+        assert lost() == {"logs": total}
+
+
+class BrokenLogger(NoOpLogger):
+    def emit(self, *args: Any, **kwargs: Any) -> None:
+        raise RuntimeError("no")
+
+    def enabled(self, *args: Any, **kwargs: Any) -> bool:
+        return True
+
+
+class BrokenProvider(LoggerProvider):
+    def get_logger(self, name: str, *args: Any, **kwargs: Any) -> Logger:
+        return BrokenLogger(name)
+
+
+def test_events_without_a_log_record_are_counted(tmp_path: Path) -> None:
+    manager = TaskManager(dir=str(tmp_path), logger_provider=BrokenProvider())
+    manager.add_task(work)
+    assert manager.drain()
+    assert manager.dropped == {"otel-log-records": 7}
+    manager.stop()

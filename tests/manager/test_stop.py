@@ -1,0 +1,190 @@
+"""What a manager does with tasks while it stops."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from otel_taskflow import TaskManager
+from otel_taskflow.errors import ManagerClosedError
+from otel_taskflow.model import TaskStatus
+from tests.crash.rows import Rows
+
+PATIENCE = 10.0
+
+
+class Stop:
+    """A stop in another thread, since it waits for tasks."""
+
+    def __init__(self, manager: TaskManager, grace: float) -> None:
+        self.announced = threading.Event()
+        manager.on_stop(self.announced.set)
+        self._thread = threading.Thread(target=manager.stop, args=(grace,))
+        self._thread.start()
+
+    def done(self) -> None:
+        self._thread.join(PATIENCE)
+        assert not self._thread.is_alive()
+
+
+def test_a_task_added_by_a_task_in_its_grace_is_run(tmp_path: Path) -> None:
+    manager = TaskManager(dir=str(tmp_path))
+    stopping = threading.Event()
+    running = threading.Event()
+    added: list[str] = []
+
+    def first() -> None:
+        running.set()
+        assert stopping.wait(PATIENCE)
+        added.append(manager.add_task(second))
+
+    def second() -> None:
+        """A task."""
+
+    manager.on_stop(stopping.set)
+    added.append(manager.add_task(first))
+    assert running.wait(PATIENCE)
+    Stop(manager, PATIENCE).done()
+
+    assert [Rows(tmp_path).task(task_id).task.status for task_id in added] == [TaskStatus.SUCCESS] * 2
+    assert not list((tmp_path / "journal").iterdir())
+
+
+def test_what_waits_for_a_thread_at_the_end_is_left_and_does_not_start_here_any_more(tmp_path: Path) -> None:
+    manager = TaskManager(dir=str(tmp_path), max_sync_threads=1)
+    ends, running, has_ended = threading.Event(), threading.Event(), threading.Event()
+    runs: list[str] = []
+
+    def blocking() -> None:
+        running.set()
+        ends.wait(PATIENCE)
+        has_ended.set()
+
+    @manager.task
+    def waiting() -> None:
+        runs.append("waiting")
+
+    manager.add_task(blocking)
+    assert running.wait(PATIENCE)
+    left = manager.add_task(waiting)
+    manager.stop(grace=0.0)
+    ends.set()
+    assert has_ended.wait(PATIENCE)
+
+    assert runs == []
+    assert Rows(tmp_path).task(left).task.status is TaskStatus.PENDING
+    manager.start()
+    assert Rows(tmp_path).settled(left).task.status is TaskStatus.SUCCESS
+    manager.stop()
+    assert runs == ["waiting"]
+
+
+def test_what_waits_and_no_other_process_could_run_is_cancelled(tmp_path: Path) -> None:
+    manager = TaskManager(dir=str(tmp_path), max_sync_threads=1)
+    ends, running = threading.Event(), threading.Event()
+
+    def blocking(running: object) -> None:
+        running.set()  # type: ignore[attr-defined]
+        ends.wait(PATIENCE)
+
+    manager.add_task(blocking, running)
+    assert running.wait(PATIENCE)
+    left = manager.add_task(blocking, running)
+    manager.stop(grace=0.0)
+    ends.set()
+    found = Rows(tmp_path).task(left).task
+    assert (found.status, found.reason) == (TaskStatus.CANCELLED, "shutdown")
+
+
+def test_a_thread_past_its_grace_cannot_add_tasks_to_a_closed_manager(tmp_path: Path) -> None:
+    manager = TaskManager(dir=str(tmp_path))
+    goes_on, running, tried = threading.Event(), threading.Event(), threading.Event()
+    raised: list[BaseException] = []
+
+    def blocking() -> None:
+        running.set()
+        goes_on.wait(PATIENCE)
+        try:
+            manager.add_task(blocking)
+        except ManagerClosedError as error:
+            raised.append(error)
+        tried.set()
+
+    manager.add_task(blocking)
+    assert running.wait(PATIENCE)
+    manager.close(grace=0.0)
+    goes_on.set()
+    assert tried.wait(PATIENCE)
+    assert len(raised) == 1
+
+
+def test_a_second_signal_ends_the_grace(tmp_path: Path) -> None:
+    manager = TaskManager(dir=str(tmp_path))
+    running, goes_on = threading.Event(), threading.Event()
+
+    def blocking() -> None:
+        running.set()
+        goes_on.wait(PATIENCE)
+
+    task_id = manager.add_task(blocking)
+    assert running.wait(PATIENCE)
+    stop = Stop(manager, 3600.0)
+    assert stop.announced.wait(PATIENCE)
+    manager.hurry()
+    stop.done()
+    goes_on.set()
+    assert Rows(tmp_path).task(task_id).task.status is TaskStatus.INTERRUPTED
+
+
+def test_a_retry_that_is_due_in_the_grace_is_left_to_the_next_process(tmp_path: Path) -> None:
+    manager = TaskManager(dir=str(tmp_path))
+    running, goes_on = threading.Event(), threading.Event()
+    runs: list[str] = []
+
+    @manager.task(retries=1, delay=0.2)
+    def flaky() -> None:
+        runs.append("flaky")
+        raise ValueError
+
+    def blocking() -> None:
+        running.set()
+        goes_on.wait(PATIENCE)
+
+    waiting = manager.add_task(flaky)
+    Rows(tmp_path).until(lambda: Rows(tmp_path).is_waiting(waiting), "it waits for its retry")
+    manager.add_task(blocking)
+    assert running.wait(PATIENCE)
+    stop = Stop(manager, 1.0)
+    assert stop.announced.wait(PATIENCE)
+    stop.done()
+    goes_on.set()
+    assert runs == ["flaky"]
+    assert Rows(tmp_path).task(waiting).task.status is TaskStatus.RUNNING
+
+
+def test_two_stops_at_once_wait_for_the_same_end(tmp_path: Path) -> None:
+    manager = TaskManager(dir=str(tmp_path))
+    running, goes_on = threading.Event(), threading.Event()
+
+    def task() -> None:
+        running.set()
+        goes_on.wait(PATIENCE)
+
+    task_id = manager.add_task(task)
+    assert running.wait(PATIENCE)
+    stops = [Stop(manager, PATIENCE) for _ in range(2)]
+    goes_on.set()
+    for stop in stops:
+        stop.done()
+    assert Rows(tmp_path).task(task_id).task.status is TaskStatus.SUCCESS
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_stopping_again_does_nothing(tmp_path: Path, times: int) -> None:
+    manager = TaskManager(dir=str(tmp_path))
+    manager.start()
+    for _ in range(times):
+        manager.stop()
+    assert not manager.is_started

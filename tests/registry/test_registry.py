@@ -1,0 +1,203 @@
+"""Functions are checked once, at decoration, with errors that name the thing, the value and the remedy."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+
+from otel_taskflow.errors import ConfigurationError, TaskNotRegisteredError, UnsupportedParameterError
+from otel_taskflow.model import TaskConfig
+from otel_taskflow.registry import Identity, Registry, define
+
+
+def plain(x: int) -> None: ...
+
+
+async def coroutine(x: int) -> None: ...
+
+
+class Mailer:
+    """Stands for a client object."""
+
+    def send(self, address: str) -> None: ...
+
+    async def __call__(self, address: str) -> None: ...
+
+
+def generator() -> Iterator[int]:
+    yield 1
+
+
+async def async_generator() -> AsyncIterator[int]:
+    yield 1
+
+
+@pytest.mark.parametrize(
+    ("func", "name", "is_async"),
+    [
+        (plain, "plain", False),
+        (coroutine, "coroutine", True),
+        (functools.partial(plain, 1), "plain", False),
+        (functools.partial(functools.partial(coroutine), 1), "coroutine", True),
+        (Mailer().send, "send", False),
+        (Mailer(), "Mailer", True),
+        (print, "print", False),
+    ],
+)
+def test_functions_partials_methods_and_callable_objects_are_tasks(
+    func: Callable[..., Any], name: str, is_async: bool
+) -> None:
+    definition = define(func, TaskConfig())
+    assert (definition.name, definition.is_async) == (name, is_async)
+
+
+@pytest.mark.parametrize("func", [generator, async_generator, functools.partial(generator)])
+def test_a_generator_function_is_refused_with_the_remedy(func: Callable[..., Any]) -> None:
+    with pytest.raises(ConfigurationError, match="consume it inside a plain function"):
+        define(func, TaskConfig())
+
+
+@pytest.mark.parametrize("func", [Mailer, 3, "send"])
+def test_what_is_not_a_function_is_refused(func: Any) -> None:
+    with pytest.raises(ConfigurationError, match="decorate a function"):
+        define(func, TaskConfig())
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"retries": -1}, "retries=-1"),
+        ({"retries": True}, "retries=True"),
+        ({"retries": 1.5}, "retries=1.5"),
+        ({"delay": -0.1}, "delay=-0.1"),
+        ({"delay": float("nan")}, "delay=nan"),
+        ({"delay": "1"}, "delay='1'"),
+        ({"backoff": float("inf")}, "backoff=inf"),
+        ({"jitter": 1.5}, "jitter=1.5"),
+        ({"timeout": 0}, "timeout=0"),
+        ({"expires": 0}, "expires=0 must be seconds"),
+        ({"expires": -1.0}, "expires=-1.0 must be seconds"),
+        ({"expires": "60"}, "expires='60' must be seconds"),
+        ({"expires": True}, "expires=True must be seconds"),
+        ({"expires": float("nan")}, "expires=nan must be seconds"),
+        ({"expires": float("inf")}, "leave it out for a task that may start at any time"),
+        ({"expires": 1e12}, "100 years"),
+        ({"max_delay": -1.0}, "max_delay=-1.0"),
+        ({"name": " "}, "name=' '"),
+        ({"eager": 1}, "eager=1"),
+        ({"retry_on": (1,)}, "retry_on="),
+    ],
+)
+def test_a_bad_setting_is_named_with_its_value(settings: dict[str, Any], named: str) -> None:
+    with pytest.raises(ConfigurationError, match=named.replace("(", r"\(")):
+        define(plain, TaskConfig(**settings))
+
+
+def test_the_executor_must_fit_the_function() -> None:
+    with pytest.raises(ConfigurationError, match="plain is a plain one"):
+        define(plain, TaskConfig(executor="async"))
+    with pytest.raises(ConfigurationError, match="coroutine is a coroutine function"):
+        define(coroutine, TaskConfig(executor="thread"))
+    with pytest.raises(UnsupportedParameterError, match="process"):
+        define(plain, TaskConfig(executor="process"))
+
+
+def test_two_functions_of_one_name_are_refused() -> None:
+    registry = Registry()
+    registry.register(plain, TaskConfig(name="mail"))
+    with pytest.raises(ConfigurationError, match=r"name 'mail' is taken by .*plain"):
+        registry.register(coroutine, TaskConfig(name="mail"))
+
+
+def test_the_same_function_may_be_registered_again() -> None:
+    registry = Registry()
+    registry.register(plain, TaskConfig())
+    assert registry.register(plain, TaskConfig(retries=2)).config.retries == 2
+
+
+def test_a_function_that_was_never_decorated_has_default_settings_and_is_found_by_its_place() -> None:
+    registry = Registry()
+    definition = registry.for_function(plain)
+    assert (definition.name, definition.config) == ("plain", TaskConfig())
+    assert registry.find(Identity("plain", f"{__name__}.plain")).func is plain
+    assert Identity("plain") not in registry
+
+
+def test_a_registered_name_means_the_function_that_was_registered_with_it() -> None:
+    registry = Registry()
+    registry.for_function(plain)
+    registry.register(coroutine, TaskConfig(name="plain"))
+    assert registry.find(Identity("plain")).func is coroutine
+    assert registry.find(Identity("plain", f"{__name__}.plain")).func is plain
+
+
+def test_tasks_of_an_undecorated_function_are_found_when_it_was_decorated_since() -> None:
+    registry = Registry()
+    registry.register(plain, TaskConfig(name="other", retries=2))
+    assert registry.find(Identity("plain", f"{__name__}.plain")).config.retries == 2
+
+
+def closure() -> Callable[[], None]:
+    def plain() -> None: ...
+
+    return plain
+
+
+@pytest.mark.parametrize("func", [closure(), lambda: None, functools.partial(plain, 1), Mailer().send, Mailer()])
+def test_what_no_process_finds_by_its_place_is_not_recoverable(func: Callable[..., Any]) -> None:
+    registry = Registry()
+    definition = registry.for_function(func)
+    assert not definition.is_recoverable
+    assert Identity(definition.name, definition.function) not in registry
+    assert Identity(definition.name) not in registry
+
+
+def test_a_wrapper_with_the_place_of_another_function_is_not_taken_for_it() -> None:
+    @functools.wraps(plain)
+    def wrapper(x: int) -> None: ...
+
+    registry = Registry()
+    assert not registry.for_function(wrapper).is_recoverable
+    assert registry.for_function(plain).is_recoverable
+
+
+def test_the_settings_of_a_decorated_function_hold_for_its_methods_and_partials() -> None:
+    registry = Registry()
+
+    class Account:
+        def send(self, address: str) -> None: ...
+
+    registry.register(Account.send, TaskConfig(name="mail", retries=3))
+    for func in (Account().send, functools.partial(Account.send, Account()), functools.partial(Account().send, "ada")):
+        definition = registry.for_function(func)
+        assert (definition.name, definition.config.retries, definition.func) == ("mail", 3, func)
+        assert not definition.is_recoverable
+
+
+def test_registered_methods_of_two_objects_are_two_functions() -> None:
+    registry = Registry()
+    one, other = Mailer(), Mailer()
+    registry.register(one.send, TaskConfig())
+    registry.register(one.send, TaskConfig(retries=1))
+    with pytest.raises(ConfigurationError, match="name 'send' is taken"):
+        registry.register(other.send, TaskConfig())
+
+
+def test_an_unknown_name_says_what_to_do() -> None:
+    with pytest.raises(TaskNotRegisteredError, match=r"no task named 'nowhere' is registered.*import the module"):
+        Registry().find(Identity("nowhere"))
+    with pytest.raises(TaskNotRegisteredError, match=r"the function app\.send was not added.*import the module"):
+        Registry().find(Identity("send", "app.send"))
+
+
+def test_an_unhashable_callable_is_refused_clearly() -> None:
+    class Odd:
+        __hash__ = None  # type: ignore[assignment]
+
+        def __call__(self) -> None: ...
+
+    with pytest.raises(ConfigurationError, match="not hashable"):
+        Registry().for_function(Odd())

@@ -1,0 +1,187 @@
+"""Routes with plain ``BackgroundTasks``, managed for one app without a change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, HTTPException, Response
+from fastapi.testclient import TestClient
+
+from otel_taskflow import TaskManager, get_task_context
+from otel_taskflow.background import ManagedBackgroundTasks
+from otel_taskflow.model import TaskStatus
+from tests.requests.conftest import Site
+
+
+def add(site: Site, tasks: BackgroundTasks) -> None:
+    site.ids.append(tasks.add_task(site.note, "task"))  # type: ignore[func-returns-value, arg-type]
+
+
+def test_routes_defined_before_and_after_are_managed(site: Site) -> None:
+    @site.app.post("/before")
+    def before(tasks: BackgroundTasks) -> None:
+        add(site, tasks)
+
+    site.manager.install(site.app)
+
+    @site.app.post("/after")
+    async def after(tasks: BackgroundTasks) -> None:
+        add(site, tasks)
+
+    assert site.post("/before") == site.post("/after") == 200
+    assert [row.status for row in site.rows()] == [TaskStatus.SUCCESS] * 2
+    assert site.happened == ["task", "task"]
+
+
+def test_routers_included_before_are_managed(site: Site) -> None:
+    router = APIRouter()
+
+    @router.post("/here")
+    def here(tasks: BackgroundTasks) -> None:
+        add(site, tasks)
+
+    site.app.include_router(router, prefix="/sub")
+    site.manager.install(site.app)
+    assert site.post("/sub/here") == 200
+    assert site.row().status is TaskStatus.SUCCESS
+
+
+def test_a_dependency_that_takes_background_tasks_is_managed(site: Site) -> None:
+    def dependency(tasks: BackgroundTasks) -> None:
+        add(site, tasks)
+
+    @site.app.post("/", dependencies=[Depends(dependency)])
+    def route() -> None:
+        """Has no tasks itself."""
+
+    site.manager.install(site.app)
+    assert site.post() == 200
+    assert site.row().status is TaskStatus.SUCCESS
+
+
+def test_a_failing_route_cancels_them(site: Site) -> None:
+    site.manager.install(site.app)
+
+    @site.app.post("/")
+    def route(tasks: BackgroundTasks) -> None:
+        add(site, tasks)
+        raise HTTPException(409)
+
+    assert site.post() == 409
+    row = site.row()
+    assert (row.status, row.reason) == (TaskStatus.CANCELLED, "request_failed")
+    assert site.happened == []
+
+
+def test_a_route_that_returns_them_itself_runs_them_once(site: Site) -> None:
+    site.manager.install(site.app)
+
+    @site.app.post("/")
+    def route(tasks: BackgroundTasks) -> Response:
+        add(site, tasks)
+        return Response(background=tasks)
+
+    assert site.post() == 200
+    assert site.row().status is TaskStatus.SUCCESS
+    assert site.happened == ["task"]
+
+
+def test_dependencies_stay_open_and_both_kinds_of_list_are_one(site: Site) -> None:
+    def session() -> Iterator[None]:
+        yield
+        site.note("closed")
+
+    site.manager.install(site.app)
+
+    @site.app.post("/", dependencies=[Depends(session)])
+    def route(plain: BackgroundTasks, tasks=Depends(site.manager.get_tasks)) -> bool:
+        plain.add_task(site.note, "one")
+        tasks.add_task(site.note, "two")
+        return plain is tasks
+
+    assert site.client.post("/").json() is True
+    assert site.happened == ["one", "two", "closed"]
+
+
+def test_a_managed_list_in_the_annotation_is_the_requests_own(site: Site) -> None:
+    @site.app.post("/before")
+    def before(tasks: ManagedBackgroundTasks) -> bool:
+        add(site, tasks)
+        return isinstance(tasks, ManagedBackgroundTasks)
+
+    site.manager.install(site.app)
+
+    @site.app.post("/after")
+    async def after(tasks: ManagedBackgroundTasks) -> bool:
+        add(site, tasks)
+        return isinstance(tasks, ManagedBackgroundTasks)
+
+    assert site.client.post("/before").json() is True
+    assert site.client.post("/after").json() is True
+    assert [row.status for row in site.rows()] == [TaskStatus.SUCCESS] * 2
+    assert site.happened == ["task", "task"]
+
+
+def test_a_mounted_app_keeps_plain_tasks_until_it_is_installed_itself(site: Site) -> None:
+    inner, contexts = FastAPI(), []
+
+    @inner.post("/")
+    def route(tasks: BackgroundTasks) -> None:
+        tasks.add_task(lambda: contexts.append(get_task_context() is not None))
+
+    site.app.mount("/inner", inner)
+    site.manager.install(site.app)
+    assert site.post("/inner/") == 200
+    site.manager.install(inner)
+    assert site.post("/inner/") == 200
+    assert contexts == [False, True]
+
+
+def test_other_apps_of_the_process_keep_plain_tasks(site: Site) -> None:
+    site.manager.install(site.app)
+    other = FastAPI()
+    contexts: list[object] = []
+
+    @other.post("/")
+    def route(tasks: BackgroundTasks) -> bool:
+        return tasks.add_task(lambda: contexts.append(get_task_context())) is None  # type: ignore[func-returns-value]
+
+    with TestClient(other) as client:
+        assert client.post("/").json() is True
+    assert contexts == [None]
+
+
+@pytest.mark.parametrize("is_installed", [False, True])
+def test_a_list_made_by_hand_is_released_when_it_is_called(tmp_path: Path, *, is_installed: bool) -> None:
+    site = Site(tmp_path)
+    if is_installed:
+        site.manager.install(site.app)
+
+    @site.app.post("/")
+    def route() -> Response:
+        tasks = ManagedBackgroundTasks(site.manager)
+        add(site, tasks)
+        return Response(background=tasks)
+
+    with site.client:
+        assert site.post() == 200
+        assert site.row().status is TaskStatus.SUCCESS
+
+
+def test_a_disabled_manager_leaves_everything_as_it_is(tmp_path: Path) -> None:
+    manager = TaskManager(dir=str(tmp_path / "none"), disabled=True)
+    app, ran = FastAPI(), []
+    manager.init_app(app)
+    manager.install(app)
+
+    @app.post("/")
+    def route(plain: BackgroundTasks, tasks=Depends(manager.get_tasks)) -> str:
+        plain.add_task(ran.append, "plain")
+        return tasks.add_task(ran.append, "managed")
+
+    with TestClient(app) as client:
+        assert client.post("/").json()
+    assert ran == ["plain", "managed"]
+    assert not (tmp_path / "none").exists()

@@ -1,0 +1,187 @@
+"""What becomes of a request's tasks: the table of the architecture page, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from fastapi import BackgroundTasks, Depends, HTTPException, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
+
+from otel_taskflow.background import ManagedBackgroundTasks
+from otel_taskflow.model import TaskStatus
+from tests.requests.conftest import Site
+
+
+class Strict(BaseModel):
+    number: int
+
+
+def add_to(site: Site, tasks: ManagedBackgroundTasks) -> None:
+    site.ids.append(tasks.add_task(site.note, "task"))
+
+
+def assert_ran(site: Site) -> None:
+    assert site.row().status is TaskStatus.SUCCESS
+    assert site.happened.count("task") == 1
+
+
+def assert_cancelled(site: Site) -> None:
+    row = site.row()
+    assert (row.status, row.reason, row.attempts) == (TaskStatus.CANCELLED, "request_failed", 0)
+    assert "task" not in site.happened
+
+
+def test_a_held_task_can_be_cancelled_by_the_verb(site: Site) -> None:
+    @site.app.post("/")
+    async def route(tasks=Depends(site.manager.get_tasks)) -> str:
+        add_to(site, tasks)
+        tasks.add_task(site.note, "other")
+        return (await site.manager.cancel(site.ids[0])).status.value
+
+    assert site.client.post("/").json() == "cancelled"
+    row = site.row()
+    assert (row.status, row.reason, row.attempts) == (TaskStatus.CANCELLED, "user", 0)
+    assert site.happened == ["other"]
+
+
+def test_a_success_releases_them(site: Site) -> None:
+    @site.app.post("/")
+    def route(tasks=Depends(site.manager.get_tasks)) -> None:
+        add_to(site, tasks)
+
+    assert site.post() == 200
+    assert_ran(site)
+
+
+@pytest.mark.parametrize("status", [400, 409, 503])
+def test_an_http_exception_cancels_them(site: Site, status: int) -> None:
+    @site.app.post("/")
+    def route(tasks=Depends(site.manager.get_tasks)) -> None:
+        add_to(site, tasks)
+        raise HTTPException(status)
+
+    assert site.post() == status
+    assert_cancelled(site)
+
+
+def test_an_exception_cancels_them(site: Site) -> None:
+    @site.app.post("/")
+    async def route(tasks=Depends(site.manager.get_tasks)) -> None:
+        add_to(site, tasks)
+        raise ValueError("no")
+
+    assert site.post() == 500
+    assert_cancelled(site)
+
+
+def test_a_later_dependency_that_refuses_cancels_them(site: Site) -> None:
+    def early(tasks=Depends(site.manager.get_tasks)) -> None:
+        add_to(site, tasks)
+
+    def guard() -> None:
+        raise HTTPException(401)
+
+    @site.app.post("/", dependencies=[Depends(early), Depends(guard)])
+    def route() -> None:
+        """Never reached."""
+
+    assert site.post() == 401
+    assert_cancelled(site)
+
+
+def test_a_request_that_does_not_validate_cancels_them(site: Site) -> None:
+    def early(tasks=Depends(site.manager.get_tasks)) -> None:
+        add_to(site, tasks)
+
+    @site.app.post("/", dependencies=[Depends(early)])
+    def route(body: Strict) -> None:
+        """Never reached."""
+
+    assert site.post(json={"number": "x"}) == 422
+    assert_cancelled(site)
+
+
+def test_a_response_that_does_not_validate_cancels_them(site: Site) -> None:
+    @site.app.post("/", response_model=Strict)
+    def route(tasks=Depends(site.manager.get_tasks)) -> Any:
+        add_to(site, tasks)
+        return {"number": "x"}
+
+    assert site.post() == 500
+    assert_cancelled(site)
+
+
+def test_a_commit_that_fails_before_the_response_cancels_them(site: Site) -> None:
+    def session() -> Iterator[None]:
+        yield
+        raise RuntimeError("cannot commit")
+
+    @site.app.post("/")
+    def route(state=Depends(session, scope="function"), tasks=Depends(site.manager.get_tasks)) -> None:
+        add_to(site, tasks)
+
+    assert site.post() == 500
+    assert_cancelled(site)
+
+
+def test_a_teardown_that_fails_after_the_response_does_not_harm_them(site: Site) -> None:
+    def session() -> Iterator[None]:
+        yield
+        raise RuntimeError("cannot close")
+
+    @site.app.post("/", dependencies=[Depends(session)])
+    def route(tasks=Depends(site.manager.get_tasks)) -> None:
+        add_to(site, tasks)
+
+    site.post()
+    assert_ran(site)
+
+
+def test_a_route_with_a_background_task_of_its_own_runs_them_too(site: Site) -> None:
+    @site.app.post("/")
+    def route(tasks=Depends(site.manager.get_tasks)) -> Response:
+        add_to(site, tasks)
+        own = BackgroundTasks()
+        own.add_task(site.note, "own")
+        return Response(background=own)
+
+    assert site.post() == 200
+    assert_ran(site)
+    assert site.happened.count("own") == 1
+
+
+def test_a_stream_that_ends_releases_them(site: Site) -> None:
+    @site.app.post("/")
+    def route(tasks=Depends(site.manager.get_tasks)) -> StreamingResponse:
+        add_to(site, tasks)
+        return StreamingResponse(iter(["a", "b"]))
+
+    assert site.post() == 200
+    assert_ran(site)
+
+
+def test_a_stream_that_fails_half_way_runs_them_since_its_response_had_left(site: Site) -> None:
+    async def body() -> AsyncIterator[str]:
+        yield "a"
+        raise RuntimeError("half-way")
+
+    @site.app.post("/")
+    def route(tasks=Depends(site.manager.get_tasks)) -> StreamingResponse:
+        add_to(site, tasks)
+        return StreamingResponse(body())
+
+    site.post()
+    assert_ran(site)
+
+
+def test_a_route_without_tasks_costs_nothing_and_stores_nothing(site: Site) -> None:
+    @site.app.post("/")
+    def route(tasks=Depends(site.manager.get_tasks)) -> int:
+        return len(tasks.tasks)
+
+    assert site.post() == 200
+    assert site.rows() == []
+    assert site.manager.runtime.writer.end == 0

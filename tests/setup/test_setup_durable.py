@@ -1,0 +1,123 @@
+"""``setup_telemetry(durable=True)``: spans and logs by way of the disk, metrics as ever."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+from otel_taskflow.testing.otlp_receiver import OTLPReceiver, Reply
+from tests.setup.programs import run
+
+QUIET = {"OTEL_METRIC_EXPORT_INTERVAL": "600000"}
+
+START = """
+import os, sys, time
+from opentelemetry import _logs, metrics, trace
+from otel_taskflow import setup_telemetry
+from otel_taskflow.setup.ownership import durable_destinations
+setup = setup_telemetry(service_name="shop", endpoint=sys.argv[1], headers={"x-key": "k1"}, durable=True)
+tracer = trace.get_tracer("app")
+"""
+
+
+def environment(folder: Path) -> dict[str, str]:
+    return {**QUIET, "OTEL_TASKFLOW_DIR": str(folder)}
+
+
+def test_all_three_signals_arrive_and_spans_and_logs_came_by_the_disk(tmp_path: Path) -> None:
+    text = (
+        START
+        + """
+tracer.start_span("mine").end()
+_logs.get_logger("app").emit(body="line")
+metrics.get_meter("app").create_counter("things").add(1)
+print(setup.is_global, os.listdir(os.environ["OTEL_TASKFLOW_DIR"] + "/journal") != [], setup.flush(10))
+print([each.name for each in durable_destinations()], setup.shutdown(10), durable_destinations(), setup.failed_exports)
+"""
+    )
+    with OTLPReceiver() as receiver:
+        out = run(text, receiver.url, **environment(tmp_path))
+        assert out.split("\n") == ["True True True", "['setup_telemetry'] True () 0"]
+        assert [each.name for each in receiver.spans] == ["mine"]
+        assert receiver.log_bodies == ["line"]
+        assert {each.path for each in receiver.requests} == {"/v1/traces", "/v1/logs", "/v1/metrics"}
+        assert all(each.headers["x-key"] == "k1" and b"shop" in each.body for each in receiver.requests if each.body)
+
+
+def test_a_process_that_just_ends_delivers_and_one_that_is_killed_leaves_it_to_the_next(tmp_path: Path) -> None:
+    with OTLPReceiver() as receiver:
+        run(START + "tracer.start_span('last words').end()", receiver.url, **environment(tmp_path))
+        assert [each.name for each in receiver.spans] == ["last words"]
+        killed = START + "tracer.start_span('cut off').end()\nif os.fork() == 0: os._exit(0)\nos._exit(0)"
+        run(killed, receiver.url, **environment(tmp_path))
+        assert run(START + "print(setup.flush(20))", receiver.url, **environment(tmp_path)) == "True"
+        assert [each.name for each in receiver.spans] == ["last words", "cut off"]
+
+
+def test_a_shutdown_that_delivers_nothing_says_so_in_time_and_loses_nothing(tmp_path: Path) -> None:
+    text = (
+        START
+        + """
+tracer.start_span("kept").end()
+begun = time.monotonic()
+print(setup.shutdown(1.0), time.monotonic() - begun < 2.0, setup.shutdown(1.0))
+"""
+    )
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    assert run(text, f"http://127.0.0.1:{port}", **environment(tmp_path)) == "False True False"
+    with OTLPReceiver(port=port) as receiver:
+        receiver.default = Reply(delay=5, keeps=False)
+        assert run(text, receiver.url, **environment(tmp_path)) == "False True False"
+    with OTLPReceiver(port=port) as receiver:
+        assert run(START + "print(setup.flush(20))", receiver.url, **environment(tmp_path)) == "True"
+        assert [each.name for each in receiver.spans] == ["kept", "kept"]
+
+
+def test_a_server_that_ends_delivers_the_spans_of_its_tasks(tmp_path: Path) -> None:
+    text = """
+import sys
+from fastapi import Depends, FastAPI
+from fastapi.testclient import TestClient
+from otel_taskflow import TaskAdmin, TaskManager, setup_telemetry, task_log
+app = FastAPI()
+tasks = TaskManager(store="memory")
+@tasks.task
+async def send_email(to):
+    task_log("sending", to=to)
+@app.post("/orders")
+async def order(t=Depends(tasks.get_tasks)):
+    t.add_task(send_email, "ann@example.com")
+setup = setup_telemetry(app, service_name="shop", endpoint=sys.argv[1], durable=True)
+TaskAdmin(app, tasks)
+with TestClient(app) as client:
+    client.post("/orders")
+import os
+os._exit(0)
+"""
+    with OTLPReceiver() as receiver:
+        run(text, receiver.url, **environment(tmp_path))
+        assert {"send send_email", "process send_email"} <= {each.name for each in receiver.spans}
+        assert "sending" in receiver.log_bodies
+
+
+def test_an_app_does_not_wait_at_its_end_for_a_collector_that_is_known_to_be_away(tmp_path: Path) -> None:
+    text = (
+        START
+        + """
+tracer.start_span("kept").end()
+setup.flush(1.0)
+begun = time.monotonic()
+print(setup.flush_at_end(), time.monotonic() - begun < 2.5)
+"""
+    )
+    with OTLPReceiver() as receiver:
+        receiver.default = Reply(503)
+        assert run(text, receiver.url, **environment(tmp_path)) == "False True"
+
+
+def test_without_durable_nothing_is_written(tmp_path: Path) -> None:
+    with OTLPReceiver() as receiver:
+        run(START.replace("durable=True", "durable=False"), receiver.url, **environment(tmp_path / "buffer"))
+    assert not (tmp_path / "buffer").exists()

@@ -1,0 +1,90 @@
+"""What ``store=`` may be."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from otel_taskflow.errors import ConfigurationError
+from otel_taskflow.stores import MemoryStore, SqliteStore, open_store
+
+
+def test_none_is_a_file_in_the_folder(tmp_path: Path) -> None:
+    store = open_store(None, tmp_path)
+    assert isinstance(store, SqliteStore)
+    assert store.location == str(tmp_path / "tasks.db")
+    assert store.is_persistent
+
+
+def test_none_without_a_folder_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="folder"):
+        open_store(None, None)
+
+
+def test_memory_is_a_private_store() -> None:
+    store = open_store("memory", None)
+    assert isinstance(store, MemoryStore)
+    assert not store.is_persistent
+    assert open_store("memory", None) is not store
+
+
+@pytest.mark.parametrize("spec", ["jobs.db", "sqlite:///jobs.db", Path("jobs.db")])
+def test_a_relative_path_is_resolved_once(spec: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = open_store(spec, None)
+    monkeypatch.chdir("/")
+    assert store.location == str(tmp_path / "jobs.db")
+
+
+@pytest.mark.parametrize("form", ["{path}", "sqlite:///{path}"])
+def test_an_absolute_path(form: str, tmp_path: Path) -> None:
+    path = tmp_path / "jobs.db"
+    assert open_store(form.format(path=path), None).location == str(path)
+
+
+def test_a_home_folder_is_resolved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert open_store("~/jobs.db", None).location == str(tmp_path / "jobs.db")
+
+
+def test_an_object_with_a_writer_and_a_reader_is_taken_as_it_is() -> None:
+    store = MemoryStore()
+    assert open_store(store, None) is store
+
+
+@pytest.mark.parametrize("spec", [42, "", "  ", b"x", "sqlite:///", "sqlite://host/x.db", "redis://", object, [], True])
+def test_anything_else_is_refused_with_the_remedy(spec: object) -> None:
+    with pytest.raises(ConfigurationError, match=r'use a path, "sqlite:///file\.db", "memory" or an object'):
+        open_store(spec, None)
+
+
+@pytest.mark.parametrize(
+    "url", ["postgres://ann:s3cret@db/tasks", "redis://:s3cret@h", "postgres://ann:s3@cret@db/x?p=1"]
+)
+def test_a_password_is_never_shown(url: str) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        open_store(url, None)
+    assert "cret" not in str(error.value)
+    assert url.partition("://")[0] in str(error.value)
+
+
+@pytest.mark.parametrize("url", ["postgres://db/tasks?password=s3cret", "mysql://h/x?user=a&sslpassword=s3cret#s3cret"])
+def test_a_password_among_the_parameters_is_never_shown(url: str) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        open_store(url, None)
+    assert "s3cret" not in str(error.value)
+
+
+def test_files_are_for_their_user_alone(tmp_path: Path) -> None:
+    old_mask = os.umask(0)
+    try:
+        store = open_store(tmp_path / "new folder" / "jobs.db", None)
+        store.writer.open()
+        modes = {path.name: oct(path.stat().st_mode & 0o777) for path in (tmp_path / "new folder").iterdir()}
+        assert modes == dict.fromkeys(("jobs.db", "jobs.db-wal", "jobs.db-shm", "jobs.db-opening.lock"), "0o600")
+        assert oct((tmp_path / "new folder").stat().st_mode & 0o777) == "0o700"
+        store.writer.close()
+    finally:
+        os.umask(old_mask)
