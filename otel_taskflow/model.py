@@ -219,6 +219,11 @@ class TaskDefinition:
     is_recoverable: bool = True
     """False for what another process cannot find: a closure, a lambda, a partial, a bound method that is not registered."""
 
+    @property
+    def executor(self) -> str:
+        """Where its attempts run: ``async`` (an event loop), ``thread`` or ``process``."""
+        return "async" if self.is_async else self.config.executor or "thread"
+
 
 @dataclass(frozen=True, slots=True)
 class Returned:
@@ -230,6 +235,8 @@ class Raised:
     """The function raised."""
 
     exception: BaseException = field(compare=False)
+    error: ErrorInfo | None = field(default=None, compare=False)
+    """What is kept of it, if it was described where it was raised: in another process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +258,8 @@ class Interrupted:
     """The attempt was cut off: its process died or its grace passed."""
 
     reason: str = "process_died"
+    detail: str | None = None
+    """How it died, for people."""
 
 
 Outcome = Returned | Raised | TimedOut | Cancelled | Interrupted

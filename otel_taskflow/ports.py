@@ -307,6 +307,9 @@ class AttemptSpan(Protocol):
     def activate(self) -> None:
         """Make it current in the calling contextvars context, in place of whatever OpenTelemetry context is there."""
 
+    def carrier(self) -> Mapping[str, str]:
+        """What ``activate`` makes current, for an attempt that runs in another process. Never raises."""
+
     def additions(self) -> Mapping[str, Any] | None:
         """What user code did with the span, as JSON, to be journalled with the attempt's end. Never raises.
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
-from otel_taskflow.errors import ConfigurationError, TaskNotRegisteredError, UnsupportedParameterError
+from otel_taskflow.errors import ConfigurationError, TaskNotRegisteredError
 from otel_taskflow.model import TaskConfig, TaskDefinition
 
 LONGEST_EXPIRY = 100 * 365 * 86400
@@ -144,16 +144,14 @@ def _check_kind(func: Any, target: Any) -> None:
 def _check_executor(executor: str | None, is_async: bool, func: Any) -> None:
     if executor is None:
         return
-    if executor == "process":
-        raise UnsupportedParameterError(
-            "executor='process' is not supported by this release; use 'async', 'thread' or leave it out"
-        )
-    if executor not in ("async", "thread"):
-        raise ConfigurationError(f"executor={executor!r} is unknown; use 'async', 'thread' or leave it out")
+    if executor not in ("async", "thread", "process"):
+        raise ConfigurationError(f"executor={executor!r} is unknown; use 'async', 'thread', 'process' or leave it out")
     if executor == "async" and not is_async:
         raise ConfigurationError(f"executor='async' needs a coroutine function; {_name_of(func)} is a plain one")
-    if executor == "thread" and is_async:
-        raise ConfigurationError(f"executor='thread' needs a plain function; {_name_of(func)} is a coroutine function")
+    if executor != "async" and is_async:
+        raise ConfigurationError(
+            f"executor={executor!r} needs a plain function; {_name_of(func)} is a coroutine function"
+        )
 
 
 def check_config(config: TaskConfig) -> None:

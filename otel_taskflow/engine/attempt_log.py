@@ -9,8 +9,9 @@ from time import time_ns
 from typing import Any
 
 from otel_taskflow.context import TaskContext
+from otel_taskflow.errors import JournalError
 from otel_taskflow.events import TaskLogged
-from otel_taskflow.journal.codec import encode, encode_log, log_prefix
+from otel_taskflow.journal.codec import decode, encode, encode_log, log_prefix
 from otel_taskflow.journal.writer import JournalWriter
 from otel_taskflow.values import LEVELS, Sanitizer, normalize_level
 
@@ -83,6 +84,20 @@ class AttemptLog:
                 self._keep(time, level, message, extra)
                 return
         self._log_carefully(seq, message, level, extra, logger)
+
+    def take(self, payload: bytes) -> int:
+        """Write a line as a worker process has written it; returns its number, 0 if it is another attempt's (a late line)."""
+        try:
+            event = decode(payload)
+        except JournalError:
+            event = None
+        self._append(payload, isinstance(event, TaskLogged) and event.level in _kept_at_budget)
+        if not isinstance(event, TaskLogged) or event.late:
+            return 0
+        if (event.task_id, event.attempt) != (self.context.task_id, self.context.attempt):
+            return 0
+        self._keep(event.time, event.level, event.message, event.extra)
+        return event.seq
 
     def _keep(self, time: int, level: str, message: str, extra: Mapping[str, Any]) -> None:
         self.count = count = self._count()

@@ -35,6 +35,7 @@ class RunningAttempt:
         "aio_task",
         "cancelled_as",
         "ended",
+        "kill",
         "log",
         "number",
         "queue_wait",
@@ -54,6 +55,8 @@ class RunningAttempt:
         self.aio_task: asyncio.Task[None] | None = None
         self.cancelled_as: Outcome | None = None
         """What the attempt's end will mean, once we have cancelled it."""
+        self.kill: Callable[[], None] | None = None
+        """Ends the worker process that it runs in."""
 
 
 class LiveTask:
@@ -121,6 +124,10 @@ class LiveTask:
     def expire_in(self, nanoseconds: int) -> None:
         """The first attempt must start within this time from now."""
         self.starts_before = monotonic_ns() + nanoseconds
+
+    def number_lines_from(self, seq: int) -> None:
+        """The next line has this number."""
+        self.next_seq = itertools.count(seq).__next__
 
     @property
     def has_expired(self) -> bool:

@@ -90,7 +90,7 @@ class LocalEngine:
             max_attempts=definition.config.retries + 1,
             span=span.identity,
             carrier=span.carrier,
-            executor="async" if definition.is_async else "thread",
+            executor=definition.executor,
             retry_of=new.retry_of,
             requeue_on_interrupt=definition.config.requeue_on_interrupt,
             expires_at=None if new.expires is None else now + int(new.expires * SECOND),
@@ -237,6 +237,10 @@ class LocalEngine:
                 return task.row.name
         return None
 
+    def tend_workers(self) -> None:
+        """Bring what idle worker processes have logged."""
+        self._parts.processes.tend()
+
     def look_at_loop(self) -> None:
         """See whether the app's loop hangs now, and what holds it up."""
         self._parts.loops.lag.look()
@@ -249,7 +253,8 @@ class LocalEngine:
     @property
     def waiting(self) -> int:
         """Starts that wait for a thread or a slot."""
-        return self._parts.threads.waiting + self._parts.slots.waiting
+        parts = self._parts
+        return parts.threads.waiting + parts.processes.waiting + parts.slots.waiting
 
     def wait_idle(self, timeout: float | None) -> bool:
         """Wait until no task is unfinished, held ones aside. False when ``timeout`` seconds passed first."""
@@ -283,6 +288,7 @@ class LocalEngine:
         self._force_running()
         self._parts.timers.close()
         self._parts.threads.close()
+        self._parts.processes.close()
         self._parts.loops.close()
 
     def _wait_running(self, seconds: float, is_enough: Callable[[], bool] = lambda: False) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from otel_taskflow.engine.loops import Loops
+from otel_taskflow.engine.processes import Processes
 from otel_taskflow.engine.slots import Slots
 from otel_taskflow.engine.threads import ThreadPool
 from otel_taskflow.engine.timers import Timers
@@ -25,6 +26,7 @@ class EngineParts:
     codec_for: Callable[[Callable[..., object]], ArgumentCodec]
     slots: Slots
     threads: ThreadPool
+    processes: Processes
     timers: Timers
     loops: Loops
     clock: Clock

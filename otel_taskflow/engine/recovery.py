@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextvars import Context
 from typing import NamedTuple
 
@@ -130,6 +130,11 @@ class Recovery:
         if tasks:
             _logger.info("otel_taskflow: took over %d task(s) of process %s", len(tasks), previous_owner)
         return len(tasks)
+
+    def adopt_lines(self, payloads: Iterable[bytes]) -> None:
+        """What a worker process had logged when it died together with the process that it worked for."""
+        for payload in payloads:
+            self._parts.writer.append_log(payload, keep=True)
 
     def forget(self, previous_owner: str) -> None:
         """The journal of that process is gone: nobody will bring its tasks again."""

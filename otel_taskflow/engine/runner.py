@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextvars import Context
 from time import monotonic_ns
-from typing import Any
 
 from otel_taskflow.context import TaskContext, enter_attempt
+from otel_taskflow.engine.asyncio_tasks import (
+    CreateTask,
+    begin_task,
+    can_begin_at_once,
+    cancelled_by_others,
+    create_task,
+    running_loop,
+)
 from otel_taskflow.engine.attempt_log import AttemptLog
+from otel_taskflow.engine.calls import Call
 from otel_taskflow.engine.failures import log_failure
 from otel_taskflow.engine.live import LiveTask, Phase, RunningAttempt
 from otel_taskflow.engine.parts import EngineParts
@@ -54,10 +61,18 @@ class Runner:
     def start(self, task: LiveTask) -> None:
         """Let the next attempt begin as soon as a thread or a slot is free."""
         task.ready_ticks = monotonic_ns()
-        if task.definition.is_async:
+        executor = self._executor_of(task)
+        if executor == "async":
             self._parts.slots.acquire(lambda: self._start_on_loop(task))
+        elif executor == "process":
+            self._parts.processes.submit(lambda: self._run_in_process(task))
         else:
             self._parts.threads.submit(lambda: self._run_in_thread(task))
+
+    def _executor_of(self, task: LiveTask) -> str:
+        """In hermetic tests nothing runs in other processes, where no test could replace what a task calls."""
+        executor = task.definition.executor
+        return "thread" if executor == "process" and self._parts.skip_waits else executor
 
     def start_here(self, task: LiveTask) -> None:
         """As ``start``; an async attempt begins before this returns, if its loop runs here and a slot is free.
@@ -66,12 +81,12 @@ class Runner:
         wait at once.
         """
         loop = task.loop
-        if loop is None or not task.definition.is_async or not _can_begin_at_once(loop):
+        if loop is None or not task.definition.is_async or not can_begin_at_once(loop):
             self.start(task)
         elif self._parts.slots.try_acquire():
             task.ready_ticks = monotonic_ns()
             task.loop = None
-            self._create(task, loop, _begin_task)
+            self._create(task, loop, begin_task)
         else:
             self.start(task)
 
@@ -179,8 +194,10 @@ class Runner:
 
     def _describe(self, outcome: Outcome) -> ErrorInfo | None:
         match outcome:
-            case Raised(exception=exception):
-                return self._parts.sanitizer.error(exception)
+            case Raised(exception=exception, error=error):
+                return error or self._parts.sanitizer.error(exception)
+            case Interrupted(detail=str(detail)):
+                return ErrorInfo("ProcessDied", detail, "")
             case TimedOut(timeout=timeout):
                 return ErrorInfo("TimeoutError", f"the attempt passed its timeout of {timeout:g} s", "")
             case _:
@@ -205,21 +222,32 @@ class Runner:
         else:
             self.finish(task, attempt, outcome)
 
+    # Worker processes
+
+    def _run_in_process(self, task: LiveTask) -> None:
+        attempt = self._begin(task)
+        if attempt is None:
+            return
+        worker = self._parts.processes.worker()
+        attempt.kill = lambda: worker.kill(attempt)
+        outcome = worker.run(_call_of(task, attempt), attempt, lambda payload: _take_line(task, attempt, payload))
+        self.finish(task, attempt, _decided(attempt) or outcome)
+
     # Event loops
 
     def _start_on_loop(self, task: LiveTask) -> None:
         loop = self._parts.loops.choose(task.loop)
         task.loop = None
-        if _running_loop() is loop:
-            self._create(task, loop, _create_task)
+        if running_loop() is loop:
+            self._create(task, loop, create_task)
             return
         try:
-            loop.call_soon_threadsafe(self._create, task, loop, _create_task)
+            loop.call_soon_threadsafe(self._create, task, loop, create_task)
         except RuntimeError:  # It was closed just now.
             loop = self._parts.loops.choose(None)
-            loop.call_soon_threadsafe(self._create, task, loop, _create_task)
+            loop.call_soon_threadsafe(self._create, task, loop, create_task)
 
-    def _create(self, task: LiveTask, loop: asyncio.AbstractEventLoop, create_task: _CreateTask) -> None:
+    def _create(self, task: LiveTask, loop: asyncio.AbstractEventLoop, create_task: CreateTask) -> None:
         attempt = self._begin(task)
         if attempt is None:
             self._parts.slots.release()
@@ -235,7 +263,7 @@ class Runner:
             await task.definition.func(*task.args, **task.kwargs)
             outcome = _decided(attempt) or _RETURNED
         except asyncio.CancelledError as error:
-            outcome = attempt.cancelled_as or _cancelled_by_others(error)
+            outcome = attempt.cancelled_as or cancelled_by_others(error)
         except BaseException as error:  # noqa: BLE001 - SystemExit from a task must not end the server
             outcome = _decided(attempt) or Raised(error)
         try:
@@ -246,11 +274,17 @@ class Runner:
     # Cutting an attempt off
 
     def cut_off(self, task: LiveTask, attempt: RunningAttempt, outcome: Outcome) -> None:
-        """Cancel an async attempt (its end will count as ``outcome``); give a sync one up at once, its thread runs on."""
-        if not task.definition.is_async:
+        """Cancel an async attempt (its end will count as ``outcome``), kill the process of one that has its own; give one in
+        a thread up at once, the thread runs on."""
+        executor = self._executor_of(task)
+        if executor == "thread":
             self.finish(task, attempt, outcome)
             return
         attempt.cancelled_as = outcome
+        if executor == "process":
+            if attempt.kill is not None:
+                attempt.kill()
+            return
         aio_task = attempt.aio_task
         if aio_task is None:
             return  # It is being created; ``_create`` looks at ``cancelled_as`` afterwards.
@@ -278,6 +312,26 @@ def _context_of(task: LiveTask, attempt: RunningAttempt) -> Context:
     return context
 
 
+def _call_of(task: LiveTask, attempt: RunningAttempt) -> Call:
+    first_seq, definition = task.next_seq(), task.definition
+    task.number_lines_from(first_seq)
+    return Call(
+        definition.func,
+        task.args,
+        task.kwargs,
+        definition.code_name,
+        attempt.log.context,
+        attempt.span.carrier(),
+        first_seq,
+    )
+
+
+def _take_line(task: LiveTask, attempt: RunningAttempt, payload: bytes) -> None:
+    seq = attempt.log.take(payload)
+    if seq:
+        task.number_lines_from(seq + 1)
+
+
 def _enter(attempt: RunningAttempt) -> None:
     enter_attempt(attempt.log)
     attempt.span.activate()
@@ -286,68 +340,3 @@ def _enter(attempt: RunningAttempt) -> None:
 def _decided(attempt: RunningAttempt) -> Outcome | None:
     """What we have told others already, whatever the function made of its CancelledError. A shutdown decides nothing ahead."""
     return attempt.cancelled_as if isinstance(attempt.cancelled_as, Cancelled | TimedOut) else None
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
-
-
-_CreateTask = Callable[[asyncio.AbstractEventLoop, Coroutine[Any, Any, None], Context], "asyncio.Task[None]"]
-
-if sys.version_info >= (3, 12):
-
-    def _can_begin_at_once(loop: asyncio.AbstractEventLoop) -> bool:
-        return loop is _running_loop() and loop.get_task_factory() is None
-
-    def _begin_task(
-        loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None], context: Context
-    ) -> asyncio.Task[None]:
-        return asyncio.Task(coroutine, loop=loop, context=context, eager_start=True)
-
-else:
-
-    def _can_begin_at_once(loop: asyncio.AbstractEventLoop) -> bool:
-        return False
-
-    def _begin_task(
-        loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None], context: Context
-    ) -> asyncio.Task[None]:
-        return _create_task(loop, coroutine, context)
-
-
-if sys.version_info >= (3, 11):
-
-    def _create_task(
-        loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None], context: Context
-    ) -> asyncio.Task[None]:
-        return loop.create_task(coroutine, context=context)
-
-    def _cancelled_by_others(error: asyncio.CancelledError) -> Outcome:
-        """The loop is closing (somebody cancelled this asyncio task), or the function raised CancelledError itself."""
-        current = asyncio.current_task()
-        return Interrupted("loop_closed") if current is not None and current.cancelling() else Raised(error)
-
-else:
-
-    class _AttemptTask(asyncio.Task[None]):
-        """Remembers that somebody cancelled it, which Python 3.10 does not."""
-
-        was_cancelled = False
-
-        def cancel(self, msg: Any = None) -> bool:
-            self.was_cancelled = True
-            return super().cancel(msg)
-
-    def _create_task(
-        loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None], context: Context
-    ) -> asyncio.Task[None]:
-        return context.run(lambda: _AttemptTask(coroutine, loop=loop))
-
-    def _cancelled_by_others(error: asyncio.CancelledError) -> Outcome:
-        """As above."""
-        current = asyncio.current_task()
-        was_cancelled = isinstance(current, _AttemptTask) and current.was_cancelled
-        return Interrupted("loop_closed") if was_cancelled else Raised(error)

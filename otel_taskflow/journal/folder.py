@@ -27,6 +27,7 @@ NETWORK_FILE_SYSTEMS = frozenset(
     }
 )
 """Memory maps and locks are not dependable there."""
+_WORKER = ".worker"
 STALE_SECONDS = 60.0
 DEAD_NAME = "dead"
 """A file in the journal of a dead process that somebody takes over: its lock is not free, but nobody writes any more."""
@@ -47,6 +48,18 @@ def new_journal_id(namespace: str, folder: str | None = None) -> str:
     """
     name = quote(namespace, safe="").replace(".", "%2E")
     return f"{name if folder is None else f'{name}.{folder}'}-{uuid.uuid4().hex}"
+
+
+def new_worker_journal_id(journal_id: str) -> str:
+    """A new id for a worker process, whose lines go into this journal of the process that it works for."""
+    place, _, own = journal_id.rpartition("-")
+    return f"{place}.{own}{_WORKER}-{uuid.uuid4().hex}"
+
+
+def employer_of(journal_id: str) -> str | None:
+    """The journal into which the lines of a worker process go; None for any other journal."""
+    place = _place(journal_id)
+    return "-".join(place.removesuffix(_WORKER).rsplit(".", 1)) if place.endswith(_WORKER) else None
 
 
 def is_in_namespace(journal_id: str, namespace: str) -> bool:
@@ -178,10 +191,12 @@ class Orphan:
 def orphans(root: Path, namespace: str, on_error: OnError = _raise) -> Iterator[Orphan]:
     """The journals of dead processes with a TaskManager of this name, each locked when it is handed out.
 
-    One that cannot be read goes to ``on_error`` and is passed over.
+    One that cannot be read goes to ``on_error`` and is passed over. That of a worker is left to the process that it worked
+    for while that one lives.
     """
     for folder in _journal_folders(root):
-        lock = _lock_of(folder) if is_in_namespace(folder.name, namespace) else None
+        is_ours = is_in_namespace(folder.name, namespace) and not _is_employed(root, folder.name)
+        lock = _lock_of(folder) if is_ours else None
         if lock is None:
             continue
         if not folder.exists():
@@ -196,15 +211,25 @@ def orphans(root: Path, namespace: str, on_error: OnError = _raise) -> Iterator[
         yield orphan
 
 
+def _is_employed(root: Path, journal_id: str) -> bool:
+    employer = employer_of(journal_id)
+    return employer is not None and is_alive(root, employer)
+
+
 def all_journals(root: Path) -> list[str]:
     """Ids of the journals that are there, whoever wrote them."""
     return [folder.name for folder in _journal_folders(root)]
 
 
 def ends_of_others(root: Path, namespace: str) -> dict[str, int]:
-    """The end of each journal of a TaskManager of this name in other processes, living or dead, without touching a lock."""
+    """The end of each journal of a TaskManager of this name in other processes, living or dead, without touching a lock.
+
+    The lines of worker processes come through the journals of those that they work for.
+    """
     ends = {}
     for folder in _journal_folders(root):
+        if employer_of(folder.name) is not None:
+            continue
         is_of_another = not is_own(folder / LOCK_NAME) or (folder / DEAD_NAME).exists()
         if is_in_namespace(folder.name, namespace) and is_of_another:
             try:

@@ -13,7 +13,8 @@ from otel_taskflow.journal.segment import Segment
 from otel_taskflow.journal.writer import FORMAT, JournalWriter
 from otel_taskflow.ports import JournalHeader
 
-_NOWHERE = 2**64
+NOWHERE = 2**64
+"""The place of a segment without a record."""
 _HEAD = 65536
 """Bytes in which a segment's header, and mostly its first record, is."""
 
@@ -115,18 +116,18 @@ class DeadReader:
     def __init__(self, folder: Path, paths: Sequence[Path] | None = None) -> None:
         paths = sorted(folder.glob("*.seg")) if paths is None else paths
         self.header = _first_header(paths)
-        self._segments = sorted((_first_seq(path), path) for path in paths)
+        self._segments = sorted((first_seq(path), path) for path in paths)
         self._torn: set[tuple[Path, int]] = set()
 
     @property
     def last_segment(self) -> int:
         """Sequence number with which the last segment begins; 0 in an empty journal."""
-        return max((first for first, _ in self._segments if first != _NOWHERE), default=0)
+        return max((first for first, _ in self._segments if first != NOWHERE), default=0)
 
     @property
     def first(self) -> int:
         """Sequence number with which the first segment that is kept begins; 0 in an empty journal."""
-        return min((first for first, _ in self._segments if first != _NOWHERE), default=0)
+        return min((first for first, _ in self._segments if first != NOWHERE), default=0)
 
     @property
     def torn(self) -> int:
@@ -168,12 +169,12 @@ def _first_header(paths: Sequence[Path]) -> JournalHeader | None:
     return None
 
 
-def _first_seq(path: Path) -> int:
+def first_seq(path: Path) -> int:
     """Sequence number of the first record of a segment, which tells its place; beyond all others if it has none.
 
     Names do not tell it: a segment that was prepared ahead may have been overtaken.
     """
-    return _first_seq_in(_head(path)) or _first_seq_in(path.read_bytes()) or _NOWHERE
+    return _first_seq_in(_head(path)) or _first_seq_in(path.read_bytes()) or NOWHERE
 
 
 def _first_seq_in(data: bytes) -> int:

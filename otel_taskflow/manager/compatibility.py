@@ -28,7 +28,6 @@ _NOT_NEEDED = {
 }
 _NOT_BUILT = (
     "encrypt_args_key",
-    "max_process_workers",
     "process_shutdown_timeout",
     "queues",
     "max_size",

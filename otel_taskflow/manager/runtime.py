@@ -18,6 +18,7 @@ from otel_taskflow.context.capture import install_capture
 from otel_taskflow.engine.local import LocalEngine
 from otel_taskflow.engine.loops import Loops
 from otel_taskflow.engine.parts import EngineParts
+from otel_taskflow.engine.processes import Processes
 from otel_taskflow.engine.recovery import Recovery
 from otel_taskflow.engine.slots import Slots
 from otel_taskflow.engine.threads import ThreadPool
@@ -202,6 +203,9 @@ class Runtime:
             codec_for=self._blueprint.codec_for,
             slots=Slots(settings.max_concurrent_tasks),
             threads=ThreadPool(settings.max_sync_threads, "otel_taskflow-task"),
+            processes=Processes(
+                settings.max_process_workers, self.writer, self._blueprint.sanitizer, settings.capture_logging
+            ),
             timers=Timers("otel_taskflow-timers"),
             loops=self.loops,
             clock=time.time_ns,

@@ -78,6 +78,9 @@ class Settings:
     )
     max_concurrent_tasks: int = _setting(100, int, "Async attempts that run at once.")
     max_sync_threads: int = _setting(32, int, "Threads for sync attempts.")
+    max_process_workers: int = _setting(
+        4, int, 'Worker processes for attempts with `executor="process"`; made when needed.'
+    )
     max_pending: int = _setting(
         100_000, int, "Unfinished tasks of one process; beyond it add_task raises QueueFullError."
     )
@@ -157,7 +160,7 @@ def _check(settings: Settings) -> None:
 def _check_value(each: dataclasses.Field[Any], value: Any) -> None:
     if each.type in ("int", "float") and not 0 <= value < float("inf"):
         raise ConfigurationError(f"{each.name}={value!r} must be 0 or more")
-    if each.name in ("max_concurrent_tasks", "max_sync_threads", "max_pending") and value < 1:
+    if each.name in ("max_concurrent_tasks", "max_sync_threads", "max_process_workers", "max_pending") and value < 1:
         raise ConfigurationError(f"{each.name}={value!r} must be at least 1")
     if each.name in ("on_store_error", "durability", "trace_mode"):
         try:

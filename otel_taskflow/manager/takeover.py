@@ -22,9 +22,10 @@ from otel_taskflow.consumers.replay import (
 )
 from otel_taskflow.consumers.slices import Decoder
 from otel_taskflow.engine.recovery import Recovery
+from otel_taskflow.engine.relay import rest_of
 from otel_taskflow.errors import SpoolError
 from otel_taskflow.health import OK, PartHealth
-from otel_taskflow.journal.folder import Orphan, all_journals, is_neighbour, orphans
+from otel_taskflow.journal.folder import Orphan, all_journals, employer_of, is_neighbour, orphans
 from otel_taskflow.ports import JournalHeader, StoreWriter
 
 if TYPE_CHECKING:
@@ -177,6 +178,10 @@ class Takeover:
             self._report_once("", "otel_taskflow: looking for ended processes failed, will try again: %s", error)
 
     def _begin(self, orphan: Orphan) -> None:
+        if employer_of(orphan.journal_id) is not None:
+            self._recovery.adopt_lines(rest_of(orphan.folder, orphan.reader))
+            orphan.remove()
+            return
         job = _Job(orphan)
         job.steps = self._take_over(job)
         self._jobs.append(job)

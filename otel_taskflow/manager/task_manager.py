@@ -141,7 +141,8 @@ class TaskManager(Submission):
             requeue_on_interrupt: Run again when the process died while it ran.
             eager: Start at add_task, before the response.
             detached: The request does not wait for the first attempt.
-            executor: ``async`` or ``thread``; default: by the kind of function.
+            executor: ``async`` or ``thread``, by default by the kind of function; ``process``: a plain function runs in a worker
+                process, which ``timeout=`` and a cancel end.
             expires: Seconds from ``add_task`` in which the first attempt must start; else the task is cancelled.
 
         Raises ConfigurationError for a value out of range, a class, a generator function, or a taken name.

@@ -16,6 +16,7 @@ from otel_taskflow.events import AttemptEnded
 from otel_taskflow.model import SpanIdentity
 from otel_taskflow.ports import AttemptLogs
 from otel_taskflow.telemetry import semconv
+from otel_taskflow.telemetry.carrier import pack
 from otel_taskflow.telemetry.describe import (
     end_attributes,
     error_description,
@@ -63,6 +64,10 @@ class LiveAttemptSpan:
     def activate(self) -> None:
         """Replace the OpenTelemetry context of the calling contextvars context."""
         otel_context.attach(self.context)
+
+    def carrier(self) -> Mapping[str, str]:
+        """The context as the app's propagators write it."""
+        return pack(self.context, self.mishaps)
 
     def additions(self) -> Mapping[str, Any] | None:
         """None: the span's own SDK exports it with everything that user code did."""

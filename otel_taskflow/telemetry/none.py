@@ -47,6 +47,10 @@ class _NoSpan:
     def activate(self) -> None:
         """The context stays as it is."""
 
+    def carrier(self) -> Mapping[str, str]:
+        """Nothing."""
+        return _no_carrier
+
     def additions(self) -> None:
         """Nothing."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 Replace = Callable[["re.Match[str]"], str]
@@ -29,13 +30,22 @@ def mark(name: str) -> str:
 
 def whole(name: str) -> Replace:
     """Replace all of the match."""
-    text = mark(name)
-    return lambda _: text
+    return partial(_all_by, mark(name))
 
 
 def _keep_first(name: str) -> Replace:
-    text = mark(name)
-    return lambda match: (match[1] or "") + text
+    return partial(_rest_by, mark(name))
+
+
+# Functions of the module: the rules go to worker processes, and pickle takes no others.
+
+
+def _all_by(text: str, _: re.Match[str]) -> str:
+    return text
+
+
+def _rest_by(text: str, match: re.Match[str]) -> str:
+    return (match[1] or "") + text
 
 
 def _url_user(match: re.Match[str]) -> str:

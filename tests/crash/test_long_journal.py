@@ -80,6 +80,12 @@ class Watched:
         self.steps.update(each["step"] for each in self.takeovers)
         return self
 
+    def until_begun(self) -> None:
+        """Until a takeover goes on: a server may answer before the thread that looks for the dead has found one."""
+        deadline = time.monotonic() + NOTICED_WITHIN
+        while not self.look().takeovers:
+            assert time.monotonic() < deadline
+
     def until(self, step: str | None) -> None:
         """Until a takeover is at this step, or with None until there is none."""
         deadline = time.monotonic() + 240
@@ -98,7 +104,8 @@ def test_a_server_with_a_long_takeover_serves_obeys_and_starts_what_had_not_star
         address, before = server.says("starting").split()
         wait_until_it_answers(address)
         never = server.says("never")
-        watched = Watched(server).look()
+        watched = Watched(server)
+        watched.until_begun()
         [progress] = watched.takeovers
         assert progress["total"] == events
         watched.until("lines")

@@ -71,7 +71,6 @@ def test_an_unknown_store_is_an_error_and_leaves_nothing_behind(store: Any, tmp_
     "parameter",
     [
         "encrypt_args_key",
-        "max_process_workers",
         "queues",
         "snapshot_interval",
         "merged_list_ttl",

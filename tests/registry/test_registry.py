@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from otel_taskflow.errors import ConfigurationError, TaskNotRegisteredError, UnsupportedParameterError
+from otel_taskflow.errors import ConfigurationError, TaskNotRegisteredError
 from otel_taskflow.model import TaskConfig
 from otel_taskflow.registry import Identity, Registry, define
 
@@ -101,8 +101,11 @@ def test_the_executor_must_fit_the_function() -> None:
         define(plain, TaskConfig(executor="async"))
     with pytest.raises(ConfigurationError, match="coroutine is a coroutine function"):
         define(coroutine, TaskConfig(executor="thread"))
-    with pytest.raises(UnsupportedParameterError, match="process"):
-        define(plain, TaskConfig(executor="process"))
+    with pytest.raises(ConfigurationError, match="executor='process' needs a plain function"):
+        define(coroutine, TaskConfig(executor="process"))
+    with pytest.raises(ConfigurationError, match="executor='fiber' is unknown"):
+        define(plain, TaskConfig(executor="fiber"))
+    assert define(plain, TaskConfig(executor="process")).executor == "process"
 
 
 def test_two_functions_of_one_name_are_refused() -> None:
