@@ -4,21 +4,57 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from time import perf_counter
+from typing import TypeVar
 
 from otel_taskflow.sqlite.database import Database
 from otel_taskflow.stores.sqlite.apply import counter
 from otel_taskflow.stores.sqlite.statements import SQL
 
-LINES_AT_ONCE = 500
-"""Lines that one transaction deletes; some 20 ms."""
-PAGES_AT_ONCE = 250
-"""Pages, 1 MB, that one transaction merges or gives back to the disk; some 20 ms."""
+LOCKED_FOR = 0.02
+"""Seconds that one transaction is to take. How much it does follows from what the one before took, on this disk and machine."""
+Result = TypeVar("Result")
 _NEVER = 2**63 - 1
 _MINUTE = 60_000_000_000
 
 
-def prune(database: Database, before: int, max_bytes: int, limit: int) -> int:
+class Stride:
+    """How much one transaction does. Begins small, for the first one is a guess."""
+
+    def __init__(self, size: int, most: int) -> None:
+        self.size = size
+        self._most = most
+
+    def follow(self, seconds: float) -> None:
+        """The last one took this long."""
+        self.size = int(min(self._most, max(8, self.size * min(2.0, max(0.25, LOCKED_FOR / max(seconds, 1e-6))))))
+
+    def write(self, database: Database, work: Callable[[sqlite3.Connection, int], Result]) -> Result:
+        """Do that much. The wait for the right to write does not count."""
+        began = 0.0
+
+        def timed(connection: sqlite3.Connection) -> Result:
+            nonlocal began
+            began = perf_counter()
+            return work(connection, self.size)
+
+        done = database.write(timed)
+        self.follow(perf_counter() - began)
+        return done
+
+
+class Strides:
+    """Those of one store."""
+
+    def __init__(self) -> None:
+        self.lines = Stride(100, 2000)
+        self.tasks = Stride(50, 500)
+        self.pages = Stride(50, 1000)
+
+
+def prune(database: Database, strides: Strides, before: int, max_bytes: int, limit: int) -> int:
     """Delete a bounded number of finished tasks; return how many."""
     doomed, announced = database.read(
         lambda connection: (
@@ -27,11 +63,11 @@ def prune(database: Database, before: int, max_bytes: int, limit: int) -> int:
         )
     )
     for keys in filter(None, (doomed, announced)):
-        _delete(database, json.dumps(keys))
+        _delete(database, strides, keys)
     database.write(lambda connection: connection.execute(SQL["delete_rollups"], (before // _MINUTE,)))
     if doomed:
-        _merge_words_if_due(database)
-        _give_back_pages(database)
+        _merge_words_if_due(database, strides.pages)
+        _give_back_pages(database, strides.pages)
     return len(doomed)
 
 
@@ -78,60 +114,61 @@ def _beyond(connection: sqlite3.Connection, max_bytes: int, limit: int) -> Seque
 # Deleting
 
 
-def _delete(database: Database, keys: str) -> None:
-    while database.write(lambda connection: _delete_some(connection, keys)):
+def _delete(database: Database, strides: Strides, keys: Sequence[int]) -> None:
+    """Their lines first; then each goes with its attempts at once."""
+    doomed = json.dumps(keys)
+    while strides.lines.write(database, lambda connection, most: _delete_lines(connection, doomed, most)):
         pass
+    left = list(keys)
+    while left:
+        left = strides.tasks.write(database, partial(_delete_tasks, left))
 
 
-def _delete_some(connection: sqlite3.Connection, keys: str) -> bool:
-    """True if there are lines left."""
-    is_left = _delete_lines(connection, keys) == LINES_AT_ONCE
-    if not is_left:
-        _delete_tasks(connection, keys)
-    return is_left
-
-
-def _delete_lines(connection: sqlite3.Connection, keys: str) -> int:
-    found = connection.execute(SQL["log_keys_of_tasks"], {"tasks": keys, "limit": LINES_AT_ONCE}).fetchall()
+def _delete_lines(connection: sqlite3.Connection, keys: str, most: int) -> bool:
+    """False if none are left."""
+    found = connection.execute(SQL["log_keys_of_tasks"], {"tasks": keys, "limit": most}).fetchall()
     lines = json.dumps([key for (key,) in found])
     for name in ("delete_log_words", "delete_logs"):
         connection.execute(SQL[name], (lines,))
     connection.execute(SQL["add_to_counter"], (-len(found), "logs"))
     connection.execute(SQL["add_to_counter"], (len(found), "dead_logs"))
-    return len(found)
+    return len(found) == most
 
 
-def _delete_tasks(connection: sqlite3.Connection, keys: str) -> None:
+def _delete_tasks(keys: list[int], connection: sqlite3.Connection, most: int) -> list[int]:
+    """Delete the first, and what lines have come since theirs were deleted; return the rest."""
+    doomed = json.dumps(keys[:most])
+    _delete_lines(connection, doomed, _NEVER)
     for name in ("delete_attempts", "delete_changes", "delete_commands", "delete_tasks"):
-        connection.execute(SQL[name], (keys,))
+        connection.execute(SQL[name], (doomed,))
+    return keys[most:]
 
 
 # Tidying up
 
 
-def _merge_words_if_due(database: Database) -> None:
+def _merge_words_if_due(database: Database, pages: Stride) -> None:
     """The text index keeps deleted words until it is merged. That rewrites it, so wait until a quarter is dead."""
     dead, alive = database.read(lambda connection: (counter(connection, "dead_logs"), counter(connection, "logs")))
     if dead <= alive / 4:
         return
-    pages = -PAGES_AT_ONCE  # negative: begin to merge all into one
-    while _merge_words(database, pages):
-        pages = PAGES_AT_ONCE
+    sign = -1  # negative: begin to merge all into one
+    while pages.write(database, partial(_merge_words, sign)):
+        sign = 1
     database.write(lambda connection: connection.execute(SQL["add_to_counter"], (-dead, "dead_logs")))
 
 
-def _merge_words(database: Database, pages: int) -> bool:
+def _merge_words(sign: int, connection: sqlite3.Connection, pages: int) -> bool:
     """One step; False if there was nothing to merge, which still counts as one change."""
-
-    def merge(connection: sqlite3.Connection) -> bool:
-        before = connection.total_changes
-        connection.execute(SQL["merge_log_words"], (pages,))
-        return connection.total_changes - before >= 2
-
-    return database.write(merge)
+    before = connection.total_changes
+    connection.execute(SQL["merge_log_words"], (sign * pages,))
+    return connection.total_changes - before >= 2
 
 
-def _give_back_pages(database: Database) -> None:
+def _give_back_pages(database: Database, pages: Stride) -> None:
     free = database.read(lambda connection: _pragma(connection, "freelist_count"))
-    for _ in range(-(-free // PAGES_AT_ONCE)):
-        database.write(lambda connection: connection.execute(f"PRAGMA incremental_vacuum({PAGES_AT_ONCE})").fetchall())
+    while free > 0:
+        free -= pages.size
+        pages.write(
+            database, lambda connection, most: connection.execute(f"PRAGMA incremental_vacuum({most})").fetchall()
+        )

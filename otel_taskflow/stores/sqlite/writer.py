@@ -13,7 +13,7 @@ from otel_taskflow.model import AttemptRow, TaskRow
 from otel_taskflow.ports import Command, StoreUsage, StoreWrite
 from otel_taskflow.sqlite.database import Database
 from otel_taskflow.stores.sqlite.apply import announce, apply, counter, stored_offset
-from otel_taskflow.stores.sqlite.prune import count_tasks, prune, used_bytes
+from otel_taskflow.stores.sqlite.prune import Strides, count_tasks, prune, used_bytes
 from otel_taskflow.stores.sqlite.rows import attempt_from_tuple, task_from_tuple
 from otel_taskflow.stores.sqlite.statements import SQL
 
@@ -28,6 +28,7 @@ class SqlWriter:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._strides = Strides()
         self._offsets: dict[str, int] = {}
         """Of the journals that this process has written: a store that has less was replaced."""
 
@@ -121,7 +122,7 @@ class SqlWriter:
 
     def prune(self, before: int, max_bytes: int, limit: int = 500) -> int:
         """See StoreWriter."""
-        return prune(self._database, before, max_bytes, limit)
+        return prune(self._database, self._strides, before, max_bytes, limit)
 
     def usage(self) -> StoreUsage:
         """See StoreWriter."""
