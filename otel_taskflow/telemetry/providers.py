@@ -1,4 +1,4 @@
-"""What OpenTelemetry there is in this process, as far as its public interfaces tell: no processor or exporter."""
+"""What OpenTelemetry there is in this process."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from opentelemetry import _logs, metrics, trace
+
+from otel_taskflow.telemetry.processors import processors_of
 
 _API_ONLY = ("Proxy", "NoOp", "Default")
 
@@ -21,7 +23,10 @@ def describe_providers(tracers: Any = None, meters: Any = None, loggers: Any = N
         "logger_provider": _logs.get_logger_provider() if loggers is None else loggers,
     }
     said = {name: class_of(provider) for name, provider in chosen.items()}
-    return {**said, **_told_by(chosen["tracer_provider"])}
+    processors = {
+        f"{name.partition('_')[0]}_processors": ", ".join(processors_of(each)) for name, each in chosen.items()
+    }
+    return {**said, **{name: each for name, each in processors.items() if each}, **_told_by(chosen["tracer_provider"])}
 
 
 def is_recording(provider_class: str) -> bool:

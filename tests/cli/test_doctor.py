@@ -245,10 +245,15 @@ def test_the_providers_of_an_app_are_seen_when_its_module_is_imported(tmp_path: 
         "from opentelemetry import trace\n"
         "from opentelemetry.sdk.resources import Resource\n"
         "from opentelemetry.sdk.trace import TracerProvider\n"
-        "trace.set_tracer_provider(TracerProvider(resource=Resource.create({'service.name': 'shop'})))\n"
+        "from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SimpleSpanProcessor\n"
+        "provider = TracerProvider(resource=Resource.create({'service.name': 'shop'}))\n"
+        "provider.add_span_processor(BatchSpanProcessor(ConsoleSpanExporter()))\n"
+        "provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter()))\n"
+        "trace.set_tracer_provider(provider)\n"
     )
     said = command("doctor", "--app", "shop_app:app", environment={"PYTHONPATH": str(tmp_path)})
     assert "tracer provider: opentelemetry.sdk.trace.TracerProvider (service shop, sampler ParentBased" in said.stdout
+    assert "to BatchSpanProcessor > ConsoleSpanExporter, SimpleSpanProcessor > ConsoleSpanExporter)" in said.stdout
     assert command("doctor", "--app", "no_such_module").returncode == 1
 
 

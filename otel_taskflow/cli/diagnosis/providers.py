@@ -47,9 +47,12 @@ def _import(app: str) -> Iterator[Finding]:
 
 
 def _about(signal: str, described: object) -> str:
-    if signal != "tracer" or not isinstance(described, dict):
+    """What a provider's class does not say: to whom it hands what it gets; of the tracer's its service and sampler."""
+    if not isinstance(described, dict):
         return ""
-    told = [f"{name} {described[name]}" for name in ("service", "sampler") if described.get(name)]
+    names = ["service", "sampler"] if signal == "tracer" else []
+    told = [f"{name} {described[name]}" for name in names if described.get(name)]
+    told += [f"to {described[key]}" for key in (f"{signal}_processors",) if described.get(key)]
     return f" ({', '.join(told)})" if told else ""
 
 
