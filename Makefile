@@ -20,12 +20,16 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PROJECT := pyproject.toml hatch_build.py $(CONSTRAINTS)
 UI_SOURCES := $(shell find otel_taskflow/web/ui -name node_modules -prune -o -type f -print 2>/dev/null)
 # The package, a sample of what users write against it, and the tests that are programs themselves.
-TYPED := $(wildcard otel_taskflow tests/typing tests/conftest.py tests/architecture tests/collector tests/distribution)
+TYPED := $(wildcard otel_taskflow tests/typing tests/conftest.py tests/architecture tests/backends tests/collector tests/distribution)
 OTELCOL := .build/otelcol
 OTELCOL_VERSION := v0.158.0
+PROGRAMS := tests/backends/programs
+BACKENDS := $(OTELCOL) .build/loki .build/prometheus .build/promtool
+
+NEEDS_GO = command -v go >/dev/null || { echo "$@ is built with Go 1.26 or newer, which is not on PATH: https://go.dev/dl/" >&2; exit 1; }
 
 .NOTPARALLEL:
-.PHONY: demo test test-failures check bench collector ui format clean
+.PHONY: demo test test-failures test-backends check bench collector backends ui format clean
 
 demo: $(VENV)/.demo $(VENV)/.ui ## run a small shop and its dashboard
 	$(BIN)/otel-taskflow demo $(ARGS)
@@ -35,6 +39,9 @@ test: $(VENV)/.test $(VENV)/.ui ## pass all tests
 
 test-failures: $(VENV)/.test $(VENV)/.ui ## bring about every failure of docs/reliability.md
 	$(BIN)/python -m pytest -m failure --durations=20 $(ARGS)
+
+test-backends: $(VENV)/.test $(VENV)/.ui $(BACKENDS) ## compare what real backends hold with the store
+	$(BIN)/python -m pytest -m backends --durations=20 $(ARGS)
 
 check: $(VENV)/.dev ## format, lint, types, imports, limits
 	$(BIN)/ruff format --check .
@@ -54,6 +61,8 @@ ui: $(VENV)/.ui ## build the dashboard
 
 collector: $(OTELCOL) ## build an OpenTelemetry Collector
 
+backends: $(BACKENDS) ## build a collector, Loki and Prometheus
+
 clean:
 	rm -rf .venv .venv-* .build dist .coverage .coverage.* otel_taskflow/web/static otel_taskflow/web/ui/node_modules
 
@@ -72,7 +81,15 @@ $(VENV)/.ui: $(VENV)/.created $(UI_SOURCES) hatch_build.py
 	@touch $@
 
 $(OTELCOL): collector-config/builder.yaml
-	@command -v go >/dev/null || { echo "make collector needs Go 1.25 or newer on PATH: https://go.dev/dl/" >&2; exit 1; }
+	@$(NEEDS_GO)
 	GOBIN=$(CURDIR)/.build/bin go install go.opentelemetry.io/collector/cmd/builder@$(OTELCOL_VERSION)
 	.build/bin/builder --config collector-config/builder.yaml
 	@mv .build/otelcol-src/otelcol $@
+
+.build/loki: $(PROGRAMS)/loki/go.mod $(PROGRAMS)/loki/go.sum
+	@$(NEEDS_GO)
+	go build -C $(PROGRAMS)/loki -buildvcs=false -ldflags="-s -w" -o $(CURDIR)/$@ github.com/grafana/loki/v3/cmd/loki
+
+.build/prometheus .build/promtool: $(PROGRAMS)/prometheus/go.mod $(PROGRAMS)/prometheus/go.sum
+	@$(NEEDS_GO)
+	go build -C $(PROGRAMS)/prometheus -buildvcs=false -ldflags="-s -w" -o $(CURDIR)/$@ github.com/prometheus/prometheus/cmd/$(@F)

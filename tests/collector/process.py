@@ -8,9 +8,9 @@ import socket
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
@@ -26,20 +26,37 @@ STOP_LIMIT = 20.0
 class Collector:
     """A running collector: send OTLP to ``http_endpoint`` or ``grpc_endpoint``, read ``output`` and ``log``."""
 
-    process: subprocess.Popen[bytes]
+    command: list[str]
+    environment: Mapping[str, str]
     http_port: int
     grpc_port: int
     health_port: int
+    metrics_port: int
     output: Path
     log: Path
+    process: subprocess.Popen[bytes] = field(init=False)
 
     @property
     def http_endpoint(self) -> str:
         return f"http://127.0.0.1:{self.http_port}"
 
     @property
+    def metrics_endpoint(self) -> str:
+        return f"127.0.0.1:{self.metrics_port}"
+
+    @property
     def grpc_endpoint(self) -> str:
         return f"127.0.0.1:{self.grpc_port}"
+
+    def restart(self) -> None:
+        """Start it, again after a stop or kill, and wait until it is healthy. Its log goes on."""
+        with self.log.open("ab") as stream:
+            self.process = subprocess.Popen(self.command, env=self.environment, stdout=stream, stderr=subprocess.STDOUT)
+        try:
+            self.wait_until(self.is_healthy, START_LIMIT)
+        except BaseException:
+            self.kill()
+            raise
 
     def stop(self) -> None:
         """End it and wait: it writes out all that it accepted, so ``output`` is complete afterwards."""
@@ -84,11 +101,14 @@ class Collector:
 
 
 @contextmanager
-def running_collector(folder: Path, *overlays: str) -> Iterator[Collector]:
-    """A healthy collector with these overlays of collector-config (``file`` if none is named), stopped at the end."""
-    collector = _start(folder, overlays or ("file",))
+def running_collector(folder: Path, *overlays: str, settings: Mapping[str, str] | None = None) -> Iterator[Collector]:
+    """A healthy collector with these overlays of collector-config (``file`` if none is named), stopped at the end.
+
+    ``settings`` are more environment variables. One that was killed starts again, on its ports and with its queues, by ``restart``.
+    """
+    collector = _make(folder, overlays or ("file",), settings or {})
+    collector.restart()
     try:
-        collector.wait_until(collector.is_healthy, START_LIMIT)
         yield collector
     finally:
         collector.stop()
@@ -105,9 +125,9 @@ def config_arguments(overlays: tuple[str, ...]) -> list[str]:
 
 
 def variables_of(overlays: tuple[str, ...]) -> set[str]:
-    """The names of all environment variables that these files read."""
+    """The names of all environment variables that these files read and have no default for."""
     texts = [Path(file).read_text() for file in config_arguments(overlays)[1::2]]
-    return set(re.findall(r"\$\{env:(\w+)", "\n".join(texts)))
+    return set(re.findall(r"\$\{env:(\w+)\}", "\n".join(texts)))
 
 
 def free_ports(count: int) -> list[int]:
@@ -119,9 +139,8 @@ def free_ports(count: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
-def _start(folder: Path, overlays: tuple[str, ...]) -> Collector:
-    binary = require_otelcol()
-    http_port, grpc_port, health_port = free_ports(3)
+def _make(folder: Path, overlays: tuple[str, ...], settings: Mapping[str, str]) -> Collector:
+    http_port, grpc_port, health_port, metrics_port = free_ports(4)
     output, log = folder / "otlp.jsonl", folder / "otelcol.log"
     environment = {
         **os.environ,
@@ -129,8 +148,9 @@ def _start(folder: Path, overlays: tuple[str, ...]) -> Collector:
         "OTELCOL_GRPC_PORT": str(grpc_port),
         "OTELCOL_HEALTH_PORT": str(health_port),
         "OTELCOL_HTTP_PORT": str(http_port),
+        "OTELCOL_METRICS_PORT": str(metrics_port),
+        "OTELCOL_STORAGE": str(folder / "otelcol-queues"),
+        **settings,
     }
-    with log.open("wb") as stream:
-        command = [str(binary), *config_arguments(overlays)]
-        process = subprocess.Popen(command, env=environment, stdout=stream, stderr=subprocess.STDOUT)
-    return Collector(process, http_port, grpc_port, health_port, output, log)
+    command = [str(require_otelcol()), *config_arguments(overlays)]
+    return Collector(command, environment, http_port, grpc_port, health_port, metrics_port, output, log)
