@@ -1,0 +1,172 @@
+"""A collector, Loki and Prometheus that talk to each other as compose has them, and the shop that fills them.
+
+    with running_stack(folder) as stack:
+        stack = fill(stack)
+        stack.loki.lines('{service_name="shop"} | order_id="A1"')
+        stack.prometheus.number("sum(traces_span_metrics_calls_total)")
+        stack.kept()                                       # what the store holds
+
+``filled_stack`` of conftest.py is such a stack, filled once a session: ask it, change nothing in it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import monotonic, sleep
+
+from tests.backends.kept import Kept, read_kept
+from tests.backends.loki import Loki, running_loki
+from tests.backends.prometheus import Prometheus, running_prometheus
+from tests.backends.shop import METRICS_NEVER
+from tests.collector.process import Collector, free_ports, running_collector
+from tests.conftest import ROOT
+
+ORDERS = 490
+"""As many as make 1,000 tasks; one more is the report that hangs."""
+RUN_LIMIT = 180.0
+SETTLE_LIMIT = 60.0
+FLUSH = "1s"
+"""How often metrics of spans are flushed here."""
+OVERLAYS = ("grafana-stack",)
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Running programs and the folder of the app that exports to them."""
+
+    collector: Collector
+    loki: Loki
+    prometheus: Prometheus
+    folder: Path
+    exported_at: int = 0
+    """When the process that was killed last exported metrics, Unix nanoseconds."""
+
+    @property
+    def state(self) -> Path:
+        """Journal, spool and store of the shop."""
+        return self.folder / "state"
+
+    def kept(self) -> Kept:
+        """What the shop's store holds now."""
+        return read_kept(self.state)
+
+
+class ShopRun:
+    """The shop as a child process; ``said`` are the lines that it printed so far."""
+
+    def __init__(self, folder: Path, endpoint: str, *, first: int, count: int, ending: str) -> None:
+        arguments = [str(folder), endpoint, str(first), str(count), ending]
+        environment = {**os.environ, "OTEL_METRIC_EXPORT_INTERVAL": METRICS_NEVER}
+        self.said: list[str] = []
+        with (folder.parent / "shop.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.backends.shop", *arguments],
+                cwd=ROOT,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+
+    def wait_for(self, text: str) -> str:
+        """Read what it prints until a line starts with ``text``, which is returned."""
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self.said.append(line.rstrip())
+            if line.startswith(text):
+                return line
+        raise AssertionError(f"The shop ended with {self._process.wait()} before it said {text!r}: {self.said}")
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def finish(self) -> None:
+        """Wait for its end, which must be a good one."""
+        said, _ = self._process.communicate(timeout=RUN_LIMIT)
+        self.said += said.splitlines()
+        assert self._process.returncode == 0, f"the shop ended with {self._process.returncode}"
+
+
+@contextmanager
+def running_stack(
+    folder: Path, *, rules: tuple[Path, ...] = (), settings: Mapping[str, str] | None = None
+) -> Iterator[Stack]:
+    """Loki, Prometheus (with these rule files) and a collector with the overlay ``grafana-stack``, all in ``folder``.
+
+    ``settings`` are more environment variables of the collector. Tempo is not there: traces wait in the collector's queue.
+    """
+    with ExitStack() as programs:
+        loki = programs.enter_context(running_loki(folder))
+        prometheus = programs.enter_context(running_prometheus(folder, rules=rules, evaluation="1s"))
+        environment = {
+            "LOKI_ENDPOINT": loki.otlp_endpoint,
+            "PROMETHEUS_ENDPOINT": prometheus.otlp_endpoint,
+            "OTELCOL_SPAN_METRICS_INTERVAL": FLUSH,
+            "TEMPO_ENDPOINT": f"http://127.0.0.1:{free_ports(1)[0]}",
+            **(settings or {}),
+        }
+        collector = programs.enter_context(running_collector(folder, *OVERLAYS, settings=environment))
+        yield Stack(collector, loki, prometheus, folder)
+
+
+def run_shop(stack: Stack, *, first: int, count: int, ending: str = "finish") -> ShopRun:
+    """The shop, exporting to the stack. With ``finish``, it has ended and delivered all when this returns."""
+    run = ShopRun(stack.state, stack.collector.http_endpoint, first=first, count=count, ending=ending)
+    if ending == "finish":
+        run.finish()
+    return run
+
+
+def fill(stack: Stack, orders: int = ORDERS) -> Stack:
+    """Half the orders, kill -9 while a report runs, a new process that takes over and does the rest.
+
+    Whatever was sent is in the backends when this returns.
+    """
+    half = orders // 2
+    killed = run_shop(stack, first=0, count=half, ending="hang")
+    exported_at = int(killed.wait_for("exported").split()[1])
+    for step in ("hanging", "delivered", "delivered"):
+        killed.wait_for(step)
+    killed.kill()
+    run_shop(stack, first=half, count=orders - half)
+    wait_until_settled(stack)
+    return replace(stack, exported_at=exported_at)
+
+
+def wait_until_settled(stack: Stack) -> None:
+    """Wait until the backends' counts are those of the store, or do not change any more."""
+    kept = stack.kept()
+    lines, spans = sum(kept.lines.values()), len(kept.attempts)
+    wait_until(lambda: count_lines(stack) >= lines and count_spans(stack) >= spans)
+
+
+def count_lines(stack: Stack) -> int:
+    """Lines of task_log that Loki has: their uid ends in their number, that of an event in its name."""
+    return int(stack.loki.number(f"sum(count_over_time({LINES} [1h]))"))
+
+
+def count_spans(stack: Stack, more: str = "") -> int:
+    """Spans of attempts that were counted, over all lives of the collector."""
+    return int(stack.prometheus.number(f"sum(max_over_time({CALLS}{{{ATTEMPTS}{more}}}[1h]))"))
+
+
+LINES = '{service_name="shop"} | log_record_uid=~".+-[0-9]+"'
+CALLS = "traces_span_metrics_calls_total"
+ATTEMPTS = 'span_kind="SPAN_KIND_CONSUMER"'
+
+
+def wait_until(condition: Callable[[], bool], limit: float = SETTLE_LIMIT) -> bool:
+    """Ask again until the condition holds. False after ``limit`` seconds: whoever asked compares, and shows the difference."""
+    deadline = monotonic() + limit
+    while not condition():
+        if monotonic() > deadline:
+            return False
+        sleep(0.2)
+    return True
