@@ -23,7 +23,6 @@ from time import monotonic, sleep
 from tests.backends.kept import Kept, read_kept
 from tests.backends.loki import Loki, running_loki
 from tests.backends.prometheus import Prometheus, running_prometheus
-from tests.backends.shop import METRICS_NEVER
 from tests.collector.process import Collector, free_ports, running_collector
 from tests.conftest import ROOT
 
@@ -33,6 +32,8 @@ RUN_LIMIT = 180.0
 SETTLE_LIMIT = 60.0
 FLUSH = "1s"
 """How often metrics of spans are flushed here."""
+METRICS_NEVER = "3600000"
+"""Milliseconds: the shop exports metrics when it says so."""
 OVERLAYS = ("grafana-stack",)
 
 
@@ -69,6 +70,7 @@ class ShopRun:
                 [sys.executable, "-m", "tests.backends.shop", *arguments],
                 cwd=ROOT,
                 env=environment,
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
@@ -82,6 +84,12 @@ class ShopRun:
             if line.startswith(text):
                 return line
         raise AssertionError(f"The shop ended with {self._process.wait()} before it said {text!r}: {self.said}")
+
+    def go_on(self) -> None:
+        """What it waits for."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
 
     def kill(self) -> None:
         self._process.kill()

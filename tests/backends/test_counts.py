@@ -6,7 +6,8 @@ from collections import Counter
 
 import pytest
 
-from tests.backends.shop import UNEXPORTED_ORDERS, tasks_of
+from tests.backends.shop import UNEXPORTED_ORDERS
+from tests.backends.shop_tasks import tasks_of
 from tests.backends.stack import ATTEMPTS, CALLS, LINES, ORDERS, Stack, count_lines, count_spans
 
 pytestmark = [pytest.mark.backends, pytest.mark.timeout(300)]

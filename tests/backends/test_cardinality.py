@@ -1,0 +1,86 @@
+"""Streams of Loki and series of Prometheus do not grow with tasks; how they grow with processes is known."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.backends.shop_tasks import ORDERS_OF_A_REPORT, tasks_of
+from tests.backends.stack import (
+    RUN_LIMIT,
+    Stack,
+    run_shop,
+    running_stack,
+    wait_until,
+    wait_until_settled,
+)
+from tests.conftest import ROOT
+
+pytestmark = [pytest.mark.backends, pytest.mark.timeout(300)]
+MANY_ORDERS = 4_900
+LIVES = 60
+"""Ten instances and fifty restarts: sixty processes."""
+OF_SPANS = '{__name__=~"traces_.+"}'
+OF_THE_SDK = '{__name__=~"messaging_.+|otel_taskflow_.+"}'
+
+
+def series(stack: Stack) -> set[tuple[tuple[str, str], ...]]:
+    """Labels of every series that Prometheus has of the shop."""
+    found = [*stack.prometheus.series(OF_SPANS), *stack.prometheus.series(OF_THE_SDK)]
+    return {tuple(sorted(labels.items())) for labels in found}
+
+
+def test_ten_thousand_tasks_have_the_streams_and_series_of_a_hundred(tmp_path: Path) -> None:
+    with running_stack(tmp_path) as stack:
+        run = run_shop(stack, first=0, count=MANY_ORDERS, ending="grow")
+        run.wait_for("small")
+        wait_until_settled(stack)
+        assert len(stack.kept().tasks) == tasks_of(ORDERS_OF_A_REPORT) == 100
+        streams, labels, few = stack.loki.streams(), stack.loki.labels(), series(stack)
+        run.go_on()
+        run.finish()
+        wait_until_settled(stack)
+        assert len(stack.kept().tasks) == tasks_of(MANY_ORDERS) == 10_000
+        assert (
+            (stack.loki.streams(), stack.loki.labels())
+            == (streams, labels)
+            == ([{"service_name": "shop"}], {"service_name"})
+        )
+        assert series(stack) == few
+
+
+def test_restarts_of_the_app_add_no_stream_and_no_series_of_spans(tmp_path: Path) -> None:
+    with running_stack(tmp_path) as stack:
+        live(stack, "first", 1)
+        wait_until(lambda: len(stack.prometheus.series(OF_SPANS)) > 0)
+        settle(stack)
+        of_spans, of_the_sdk = stack.prometheus.series(OF_SPANS), stack.prometheus.series(OF_THE_SDK)
+        live(stack, "more", LIVES - 1)
+        settle(stack)
+        assert stack.loki.streams() == [{"service_name": "shop"}]
+        assert len(stack.prometheus.series(OF_SPANS)) == len(of_spans)
+        assert len(stack.prometheus.series(OF_THE_SDK)) == LIVES * len(of_the_sdk)
+        print(f"series of spans {len(of_spans)}, of the SDK {len(of_the_sdk)} a process")
+
+
+def live(stack: Stack, folder: str, lives: int) -> None:
+    arguments = [str(tmp := stack.folder / folder), stack.collector.http_endpoint, str(lives)]
+    tmp.mkdir()
+    with (stack.folder / "lives.log").open("ab") as log:
+        command = [sys.executable, "-m", "tests.backends.lives", *arguments]
+        subprocess.run(command, cwd=ROOT, env=os.environ, check=True, timeout=RUN_LIMIT, stderr=log)
+
+
+def settle(stack: Stack) -> None:
+    """Wait until the number of series stays the same over some flushes."""
+    seen: list[int] = []
+
+    def is_stable() -> bool:
+        seen.append(len(series(stack)))
+        return len(seen) > 20 and len(set(seen[-20:])) == 1
+
+    assert wait_until(is_stable)
