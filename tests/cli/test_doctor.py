@@ -14,6 +14,7 @@ from otel_taskflow import OTLPExporter, TaskManager
 from otel_taskflow.cli import main
 from otel_taskflow.cli.diagnosis import findings, folder, journals, providers, spool, store
 from otel_taskflow.cli.diagnosis.findings import NOTE, OK, PROBLEM, Finding
+from otel_taskflow.cli.diagnosis.refusals import remedy_of
 from otel_taskflow.journal.lock import is_held
 from otel_taskflow.journal.writer import LOCK_NAME
 from otel_taskflow.setup.buffer import spool_path
@@ -183,6 +184,21 @@ def test_what_was_lost_and_what_is_in_quarantine_is_told_with_the_servers_text(t
     assert levels(found, "tempo traces: lost since then: disk_budget 6, quarantined 1") == [NOTE]
     assert levels(found, "1 in quarantine") == [PROBLEM]
     assert levels(found, "tempo traces: 3 wait") == [NOTE]
+
+
+@pytest.mark.parametrize(
+    ("answer", "setting"),
+    [
+        ("it answered 400 Bad Request: entry too far behind, entry timestamp is: 1, oldest", "time_sharding_enabled"),
+        ("it answered 400 Bad Request: entry for stream '{}' has timestamp too old: 1", "reject_old_samples_max_age"),
+        ("it answered 400 Bad Request: entry for stream '{}' has timestamp too new: 1", "NTP"),
+        ("it answered 400 Bad Request: max entry size '1' bytes exceeded for stream '{}'", "max_line_size"),
+        ("it answered 400 Bad Request: span name is empty", "change what the server refuses"),
+    ],
+)
+def test_the_remedy_of_a_refusal_is_the_setting_that_its_words_are_about(answer: str, setting: str) -> None:
+    assert setting in remedy_of(answer)
+    assert "spool dump" in remedy_of(answer)
 
 
 def test_a_backlog_that_no_running_process_sends_is_a_problem(tmp_path: Path) -> None:

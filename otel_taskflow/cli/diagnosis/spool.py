@@ -8,6 +8,7 @@ from pathlib import Path
 
 from otel_taskflow.cli.diagnosis.findings import NOTE, OK, PROBLEM, Finding, age, moment, size
 from otel_taskflow.cli.diagnosis.journals import living
+from otel_taskflow.cli.diagnosis.refusals import remedy_of
 from otel_taskflow.errors import SpoolError
 from otel_taskflow.export.volume import Volume, bytes_a_day, volume_of
 from otel_taskflow.journal.lock import is_held
@@ -82,8 +83,7 @@ def _refusals(found: Inspection) -> Iterator[Finding]:
         is_news = time.time() - newest.quarantined_at / 1e9 < RECENT
         number = f"{len(refused)}{' or more' if len(refused) >= 100 else ''}"
         text = f"{destination}: {number} in quarantine, the last at {moment(newest.quarantined_at)}: {newest.answer}"
-        remedy = "`otel-taskflow spool dump` shows them; change what the server refuses in them"
-        yield Finding(PROBLEM if is_news else NOTE, text, remedy)
+        yield Finding(PROBLEM if is_news else NOTE, text, remedy_of(newest.answer))
 
 
 def _is_sent(path: Path, destination: str) -> bool:
