@@ -16,7 +16,7 @@ from tests.collector.process import CONFIG, free_ports
 from tests.conftest import ROOT
 
 pytestmark = [pytest.mark.backends, pytest.mark.timeout(120)]
-SERVICE = "unknown_service"
+SERVICE = "unknown_service:python"
 WINDOW = 2.0
 """Seconds: half of max_chunk_age, which is an hour by default."""
 OUTAGE = 3 * WINDOW
@@ -30,7 +30,7 @@ def configuration(folder: Path, *, takes_late: bool) -> Path:
     sharding = f"time_sharding_enabled: {'true' if takes_late else 'false'}\n    time_sharding_ignore_recent: 1s"
     assert "time_sharding_enabled: true" in text
     text = text.replace("time_sharding_enabled: true", sharding)
-    (folder / "small.yaml").write_text(f"{text}\ningester:\n  max_chunk_age: {2 * WINDOW:g}s\n")
+    (folder / "small.yaml").write_text(text.replace("ingester:\n", f"ingester:\n  max_chunk_age: {2 * WINDOW:g}s\n"))
     return folder / "small.yaml"
 
 
