@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from otel_taskflow import OTLPExporter, TaskManager, task_log
-from tests.backends.loki import Line, Loki, running_loki
-from tests.backends.stack import wait_until
+from tests.backends.loki import running_loki
+from tests.backends.speaking import say_in_a_task
 
 pytestmark = [pytest.mark.backends, pytest.mark.timeout(120)]
 MESSAGE = "m" * 65_536
@@ -18,24 +16,6 @@ TEXT = "v" * 2_048
 """As long as a text in the extras may be."""
 SENT_ATTRIBUTES = 96
 SENT_BYTES = 49_152
-LINE = '{service_name=~".+"} | otel_taskflow_task_name="speak" | log_record_uid=~".+-1"'
-
-
-def say_in_a_task(folder: Path, loki: Loki, message: str, **extra: Any) -> Line:
-    """One call in one task, sent to Loki; the line that Loki keeps of it."""
-    tasks = TaskManager(dir=folder / "state", observers=[OTLPExporter.loki(loki.url, schedule_delay=0.0)])
-
-    @tasks.task
-    def speak() -> None:
-        task_log(message, **extra)
-
-    tasks.add_task(speak)
-    assert tasks.drain()
-    assert tasks.force_flush(30.0), "Loki did not take something"
-    tasks.close()
-    wait_until(lambda: bool(loki.lines(LINE)))
-    (line,) = loki.lines(LINE)
-    return line
 
 
 def test_loki_takes_a_message_of_the_greatest_length(tmp_path: Path) -> None:
