@@ -2,7 +2,7 @@
 
 python -m tests.backends.lives FOLDER ENDPOINT LIVES
 
-Each life has providers with an instance id of its own, a manager with a folder of its own, and the same hundred tasks.
+Each life has providers with an instance id of its own, a manager with a folder of its own, and the same tasks.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from pathlib import Path
 
 from otel_taskflow.setup.telemetry import setup_telemetry
 from tests.backends.shop import LIMIT
-from tests.backends.shop_tasks import ORDERS_OF_A_REPORT, SERVICE, add_tasks, make_manager, place_orders
+from tests.backends.shop_tasks import SERVICE, add_tasks, make_manager, place_orders
+
+ORDERS = 5
+"""Enough for every task and outcome."""
 
 
 def main(folder: str, endpoint: str, lives: str) -> None:
@@ -28,7 +31,7 @@ def live(folder: Path, endpoint: str) -> None:
     manager = make_manager(
         str(folder), endpoint, tracer_provider=setup.tracer_provider, meter_provider=setup.meter_provider
     )
-    place_orders(manager.add_task, add_tasks(manager), 0, ORDERS_OF_A_REPORT)
+    place_orders(manager.add_task, add_tasks(manager), 0, ORDERS)
     assert manager.drain(LIMIT)
     assert manager.force_flush(LIMIT)
     manager.close()

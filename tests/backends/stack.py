@@ -34,7 +34,6 @@ FLUSH = "1s"
 """How often metrics of spans are flushed here."""
 METRICS_NEVER = "3600000"
 """Milliseconds: the shop exports metrics when it says so."""
-OVERLAYS = ("grafana-stack",)
 
 
 @dataclass(frozen=True)
@@ -61,9 +60,11 @@ class Stack:
 class ShopRun:
     """The shop as a child process; ``said`` are the lines that it printed so far."""
 
-    def __init__(self, folder: Path, endpoint: str, *, first: int, count: int, ending: str) -> None:
+    def __init__(
+        self, folder: Path, endpoint: str, *, first: int, count: int, ending: str, settings: Mapping[str, str]
+    ) -> None:
         arguments = [str(folder), endpoint, str(first), str(count), ending]
-        environment = {**os.environ, "OTEL_METRIC_EXPORT_INTERVAL": METRICS_NEVER}
+        environment = {**os.environ, "OTEL_METRIC_EXPORT_INTERVAL": METRICS_NEVER, **settings}
         self.said: list[str] = []
         with (folder.parent / "shop.log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -104,9 +105,13 @@ class ShopRun:
 
 @contextmanager
 def running_stack(
-    folder: Path, *, rules: tuple[Path, ...] = (), settings: Mapping[str, str] | None = None
+    folder: Path,
+    *,
+    overlays: tuple[str, ...] = (),
+    rules: tuple[Path, ...] = (),
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[Stack]:
-    """Loki, Prometheus (with these rule files) and a collector with the overlay ``grafana-stack``, all in ``folder``.
+    """Loki, Prometheus (with these rule files) and a collector with the overlay ``grafana-stack`` and these, all in ``folder``.
 
     ``settings`` are more environment variables of the collector. Tempo is not there: traces wait in the collector's queue.
     """
@@ -120,13 +125,16 @@ def running_stack(
             "TEMPO_ENDPOINT": f"http://127.0.0.1:{free_ports(1)[0]}",
             **(settings or {}),
         }
-        collector = programs.enter_context(running_collector(folder, *OVERLAYS, settings=environment))
+        collector = programs.enter_context(running_collector(folder, "grafana-stack", *overlays, settings=environment))
         yield Stack(collector, loki, prometheus, folder)
 
 
-def run_shop(stack: Stack, *, first: int, count: int, ending: str = "finish") -> ShopRun:
+def run_shop(
+    stack: Stack, *, first: int, count: int, ending: str = "finish", settings: Mapping[str, str] | None = None
+) -> ShopRun:
     """The shop, exporting to the stack. With ``finish``, it has ended and delivered all when this returns."""
-    run = ShopRun(stack.state, stack.collector.http_endpoint, first=first, count=count, ending=ending)
+    endpoint = stack.collector.http_endpoint
+    run = ShopRun(stack.state, endpoint, first=first, count=count, ending=ending, settings=settings or {})
     if ending == "finish":
         run.finish()
     return run
