@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-from pathlib import Path
-
 import pytest
 from opentelemetry import trace
 from opentelemetry._logs import LogRecord, SeverityNumber
@@ -18,10 +14,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from tests.collector import otlp_file
-from tests.collector.process import CONFIG, Collector, config_arguments, require_otelcol, variables_of
+from tests.collector.process import Collector
 
 pytestmark = pytest.mark.collector
-OVERLAYS = sorted(file.stem for file in (CONFIG / "overlays").glob("*.yaml"))
 
 
 def tracer_provider(collector: Collector) -> TracerProvider:
@@ -123,24 +118,3 @@ def test_what_was_accepted_can_be_read_while_the_collector_runs(collector: Colle
     provider.get_tracer("shop").start_span("live").end()
     collector.wait_until(lambda: bool(otlp_file.spans(collector.output)))
     provider.shutdown()
-
-
-def test_the_collector_starts_without_a_warning(collector: Collector) -> None:
-    collector.stop()
-    lines = collector.log.read_text().splitlines()
-    assert [line for line in lines if "\twarn\t" in line or "\terror\t" in line] == []
-
-
-@pytest.mark.parametrize("overlay", OVERLAYS)
-def test_base_and_overlay_are_valid_together(overlay: str, tmp_path: Path) -> None:
-    # Validation reads the variables; a path serves for all that have no default.
-    wanted = {name: str(tmp_path / name) for name in variables_of((overlay,))}
-    command = [str(require_otelcol()), "validate", *config_arguments((overlay,))]
-    done = subprocess.run(command, env={**os.environ, **wanted}, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_the_base_is_valid_alone() -> None:
-    command = [str(require_otelcol()), "validate", *config_arguments(())]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
