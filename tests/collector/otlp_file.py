@@ -89,6 +89,12 @@ def log_records(path: Path) -> list[LogRecord]:
     return [_log_record(item, around) for item, around in _items(path, "resourceLogs", "scopeLogs", "logRecords")]
 
 
+def documents(path: Path) -> Iterator[dict[str, Any]]:
+    """What was written so far; a line that is not complete yet is left out."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    yield from map(json.loads, text[: text.rfind("\n") + 1].splitlines())
+
+
 def attributes(pairs: list[dict[str, Any]] | None) -> Attributes:
     """OTLP/JSON key-value pairs as a dict of plain Python values."""
     return {pair["key"]: value(pair.get("value")) for pair in pairs or ()}
@@ -115,10 +121,8 @@ DECODERS: Mapping[str, Callable[[Any], Any]] = {
 
 def _items(path: Path, resources: str, scopes: str, items: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """Each span or log record of the file, with the resource and scope that stood around it."""
-    if not path.exists():
-        return
-    for line in path.read_text(encoding="utf-8").splitlines():
-        for of_resource in json.loads(line).get(resources, ()):
+    for document in documents(path):
+        for of_resource in document.get(resources, ()):
             resource = attributes(of_resource.get("resource", {}).get("attributes"))
             for of_scope in of_resource.get(scopes, ()):
                 scope = of_scope.get("scope", {})
