@@ -120,14 +120,21 @@ def require_otelcol() -> Path:
 
 
 def config_arguments(overlays: tuple[str, ...]) -> list[str]:
-    files = [CONFIG / "base.yaml", *(CONFIG / "overlays" / f"{name}.yaml" for name in overlays)]
-    return [argument for file in files for argument in ("--config", str(file))]
+    """The base and these overlays. One that begins with ``yaml:`` is itself what it adds, one with ``--`` another argument."""
+    arguments = ["--config", str(CONFIG / "base.yaml")]
+    for each in overlays:
+        arguments += [each] if each.startswith("--") else ["--config", _location(each)]
+    return arguments
+
+
+def _location(overlay: str) -> str:
+    return overlay if overlay.startswith("yaml:") else str(CONFIG / "overlays" / f"{overlay}.yaml")
 
 
 def variables_of(overlays: tuple[str, ...]) -> set[str]:
-    """The names of all environment variables that these files read and have no default for."""
-    texts = [Path(file).read_text() for file in config_arguments(overlays)[1::2]]
-    return set(re.findall(r"\$\{env:(\w+)\}", "\n".join(texts)))
+    """The names of all environment variables that the base and these files read and have no default for."""
+    files = [CONFIG / "base.yaml", *map(Path, map(_location, overlays))]
+    return set(re.findall(r"\$\{env:(\w+)\}", "\n".join(file.read_text() for file in files)))
 
 
 def free_ports(count: int) -> list[int]:

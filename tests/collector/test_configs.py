@@ -21,6 +21,7 @@ from tests.collector.config_files import (
     with_defaults,
 )
 from tests.collector.process import CONFIG, config_arguments, require_otelcol, running_collector, variables_of
+from tests.conftest import ROOT
 
 FOREIGN = {"alloy.alloy", "cloudwatch-agent.json", "datadog-agent.yaml", "datadog-pipeline.json"}
 """Files for other programs: tests/collector/test_foreign_files.py looks into them."""
@@ -72,6 +73,40 @@ def test_a_start_prints_no_warning_and_no_deprecated_name(overlay: str, tmp_path
         collector.stop()
         lines = collector.log.read_text().splitlines()
     assert [line for line in lines if "\twarn\t" in line or "\terror\t" in line or "deprecated" in line.lower()] == []
+
+
+COMBINATIONS_OF_THE_DOCS = [
+    (
+        "redaction",
+        "tail-sampling",
+        "yaml:service::pipelines::traces::processors: [memory_limiter, transform/redaction, tail_sampling]",
+    ),
+    (
+        "grafana-cloud",
+        "cloudwatch",
+        "yaml:service::extensions: [health_check, file_storage, basicauth/grafana_cloud, sigv4auth/logs, sigv4auth/xray]",
+        "yaml:service::pipelines::logs::exporters: [otlp_http/grafana_cloud, otlp_http/cloudwatch_logs]",
+        "yaml:service::pipelines::traces::exporters: [otlp_http/grafana_cloud, otlp_http/xray]",
+    ),
+    (
+        "grafana-stack",
+        "datadog-agent",
+        "yaml:service::pipelines::logs::exporters: [otlp_http/loki, otlp_http/datadog_agent]",
+        "yaml:service::pipelines::traces::exporters: [otlp_http/tempo, otlp_http/datadog_agent]",
+    ),
+]
+
+
+@pytest.mark.collector
+@pytest.mark.parametrize("overlays", COMBINATIONS_OF_THE_DOCS, ids="+".join)
+def test_a_combination_of_the_docs_starts(overlays: tuple[str, ...], tmp_path: Path) -> None:
+    with running_collector(tmp_path, *overlays, settings=settings(tmp_path)) as collector:
+        assert collector.is_healthy()
+
+
+def test_the_docs_show_the_combinations() -> None:
+    page = (ROOT / "docs" / "how-to" / "collector.md").read_text()
+    assert [combination[2] for combination in COMBINATIONS_OF_THE_DOCS if combination[2] not in page] == []
 
 
 def test_every_variable_without_a_default_is_known(tmp_path: Path) -> None:
