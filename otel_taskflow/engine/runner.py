@@ -120,7 +120,8 @@ class Runner:
         context = TaskContext(row.task_id, row.name, number, row.tags, identity.trace_id, identity.span_id)
         log = AttemptLog(context, self._parts.writer, task.next_seq, self._parts.sanitizer)
         attempt = RunningAttempt(number, span, log, now, queue_wait)
-        attempt.started_ticks = monotonic_ns()
+        # Read beside the clock: counted from later, the attempt would end before its last line.
+        attempt.started_ticks = ticks
         return attempt
 
     def finish(self, task: LiveTask, attempt: RunningAttempt, outcome: Outcome) -> None:
