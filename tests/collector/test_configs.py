@@ -79,7 +79,7 @@ COMBINATIONS_OF_THE_DOCS = [
     (
         "redaction",
         "tail-sampling",
-        "yaml:service::pipelines::traces::processors: [memory_limiter, transform/redaction, tail_sampling]",
+        "yaml:service::pipelines::traces::processors: [memory_limiter, transform/keys, redaction/forms, tail_sampling]",
     ),
     (
         "grafana-cloud",
