@@ -9,7 +9,7 @@ from time import monotonic
 from otel_taskflow.consumers.outbox import Outbox
 from otel_taskflow.consumers.outbox_facts import FindAttempt, FindTask, Lookup
 from otel_taskflow.consumers.outbox_routes import routes_of
-from otel_taskflow.export.sender import Sender
+from otel_taskflow.export.sender import LOSSES, Sender
 from otel_taskflow.health import PartHealth
 from otel_taskflow.manager.signals import ExportPlan
 from otel_taskflow.setup.buffer import spool_path
@@ -78,13 +78,17 @@ class Exporting:
         }
 
     def dropped(self) -> Mapping[tuple[str, str, str], int]:
-        """What was lost, by destination, signal and reason, where this process sends. Raises SpoolError."""
-        return {
-            (sender.destination.name, *key): number
-            for sender in self._senders
-            if sender.is_elected
-            for key, number in sender.dropped().items()
-        }
+        """What was lost, by destination, signal and reason, where this process sends. Raises SpoolError.
+
+        What can always happen is there from the start, with 0: the first loss is then an increase for those who read a counter.
+        """
+        counts: dict[tuple[str, str, str], int] = {}
+        for sender in self._senders:
+            if sender.is_elected:
+                name = sender.destination.name
+                counts.update(((name, signal, reason), 0) for signal in sender.destination.signals for reason in LOSSES)
+                counts.update(((name, *key), number) for key, number in sender.dropped().items())
+        return counts
 
     def health(self) -> Sequence[PartHealth]:
         """How spool and destinations are."""

@@ -35,25 +35,29 @@ class Losses:
         self._counts = counts
 
     def by_signal(self) -> dict[tuple[str, str], int]:
-        """What was lost since the start, by signal and reason; those without a loss are left out."""
+        """What was lost since the start, by signal and reason.
+
+        What can always happen is there from the start, with 0: the first loss is then an increase for those who read a counter.
+        """
         total: Counter[tuple[str, str]] = Counter()
         for signal, count in self._counts:
             for reason, number in count().items():
                 total[signal, reason] += number
-        return {key: number for key, number in total.items() if number}
+        return dict(total)
 
     def by_reason(self) -> dict[str, int]:
-        """The same by reason alone."""
+        """The same by reason alone; those without a loss are left out."""
         total: Counter[str] = Counter()
         for (_, reason), number in self.by_signal().items():
             total[reason] += number
-        return dict(total)
+        return {reason: number for reason, number in total.items() if number}
 
 
 def of_lines(writer: JournalWriter, sanitizer: Sanitizer) -> Iterator[tuple[str, Count]]:
     """Lines that never came into the journal. The sanitiser is older than the runtime: only what comes from now on counts."""
     before = sanitizer.counts["unwritable"]
-    yield LINES, lambda: {**writer.dropped, "line_unwritable": sanitizer.counts["unwritable"] - before}
+    yield LINES, lambda: {"journal_budget": 0, "journal_unwritable": 0, **writer.dropped}
+    yield LINES, lambda: {"line_unwritable": sanitizer.counts["unwritable"] - before}
 
 
 def of_the_store(consumer: StoreConsumer, store: Store, takeover: Takeover | None) -> Iterator[tuple[str, Count]]:

@@ -169,6 +169,7 @@ class _Instruments:
     def add(self, what: str, name: str) -> None:
         with self._lock:
             self._counts[what][name] += 1
+            self._counts["retrying"][name] += 0  # a counter that begins at 0: its first retry is an increase
 
     def ended(self, name: str, outcome: AttemptOutcome, queue_wait: int) -> None:
         with self._lock:

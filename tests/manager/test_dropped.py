@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from opentelemetry._logs import Logger, LoggerProvider, NoOpLogger
 
-from otel_taskflow import FileLogger, TaskAdmin, TaskManager, task_log
+from otel_taskflow import FileLogger, OTLPExporter, TaskAdmin, TaskManager, task_log
 from otel_taskflow.events import Event, LogEvent, TaskLogged
 from otel_taskflow.journal.codec import encode
 from otel_taskflow.observers import TaskObserver
@@ -141,7 +141,7 @@ def test_the_metric_of_losses_stays_when_the_manager_stops_and_goes_on_when_it_s
 
     def lost() -> dict[str, int]:
         points = recorder.points("otel_taskflow.dropped")
-        return {point.attributes["otel_taskflow.drop.signal"]: point.value for point in points}
+        return {point.attributes["otel_taskflow.drop.signal"]: point.value for point in points if point.value}
 
     for total in (5, 10):
         manager.add_task(work)
@@ -169,4 +169,20 @@ def test_events_without_a_log_record_are_counted(tmp_path: Path) -> None:
     manager.add_task(work)
     assert manager.drain()
     assert manager.dropped == {"otel-log-records": 7}
+    manager.stop()
+
+
+def test_counters_of_losses_begin_at_0_so_that_the_first_loss_is_an_increase(tmp_path: Path) -> None:
+    recorder = Recorder()
+    nobody = OTLPExporter("http://127.0.0.1:9", signals=("logs",), name="nobody")
+    manager = TaskManager(dir=str(tmp_path), observers=[nobody], meter_provider=recorder.meter_provider)
+    manager.start()
+    in_the_app = {point.attributes["otel_taskflow.drop.reason"] for point in recorder.points("otel_taskflow.dropped")}
+    assert in_the_app >= {"journal_budget", "store_refused", "torn"}
+    Rows(tmp_path).until(lambda: bool(recorder.points("otel_taskflow.export.dropped")), "elected")
+    on_the_way = recorder.points("otel_taskflow.export.dropped")
+    reasons = {point.attributes["otel_taskflow.drop.reason"] for point in on_the_way}
+    assert reasons >= {"disk_budget", "age_limit", "quarantined", "rejected"}
+    assert {point.value for point in [*on_the_way, *recorder.points("otel_taskflow.dropped")]} == {0}
+    assert manager.dropped == {}
     manager.stop()
