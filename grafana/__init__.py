@@ -1,0 +1,1 @@
+"""What Grafana reads, and the program that writes its dashboards."""

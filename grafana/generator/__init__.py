@@ -1,0 +1,1 @@
+"""Writes the dashboards of ``grafana/dashboards`` as Grafana's classic JSON."""
