@@ -20,7 +20,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PROJECT := pyproject.toml hatch_build.py $(CONSTRAINTS)
 UI_SOURCES := $(shell find otel_taskflow/web/ui -name node_modules -prune -o -type f -print 2>/dev/null)
 # The package, a sample of what users write against it, and the tests that are programs themselves.
-TYPED := $(wildcard otel_taskflow tests/typing tests/conftest.py tests/architecture tests/backends tests/collector tests/distribution)
+TYPED := $(wildcard otel_taskflow grafana tests/typing tests/conftest.py tests/architecture tests/backends tests/collector tests/distribution tests/grafana)
 OTELCOL := .build/otelcol
 OTELCOL_VERSION := v0.158.0
 PROGRAMS := tests/backends/programs
@@ -29,7 +29,7 @@ BACKENDS := $(OTELCOL) .build/loki .build/prometheus .build/promtool
 NEEDS_GO = command -v go >/dev/null || { echo "$@ is built with Go 1.26 or newer, which is not on PATH: https://go.dev/dl/" >&2; exit 1; }
 
 .NOTPARALLEL:
-.PHONY: demo test test-failures test-backends check bench collector backends ui format clean
+.PHONY: demo test test-failures test-backends check bench collector backends dashboards ui format clean
 
 demo: $(VENV)/.demo $(VENV)/.ui ## run a small shop and its dashboard
 	$(BIN)/otel-taskflow demo $(ARGS)
@@ -62,6 +62,9 @@ ui: $(VENV)/.ui ## build the dashboard
 collector: $(OTELCOL) ## build an OpenTelemetry Collector
 
 backends: $(BACKENDS) ## build a collector, Loki and Prometheus
+
+dashboards: $(VENV)/.test ## write grafana/dashboards anew
+	$(BIN)/python -m grafana.generator
 
 clean:
 	rm -rf .venv .venv-* .build dist .coverage .coverage.* otel_taskflow/web/static otel_taskflow/web/ui/node_modules

@@ -170,7 +170,7 @@ def _collector_flow() -> tuple[Panel, ...]:
             "What senders handed over, a second.",
             "suffix:/s",
             NO_COLLECTOR,
-            _of_signals("otelcol_receiver_accepted_{}_total"),
+            _of_signals("otelcol_receiver_accepted_{}"),
         ),
         Panel(
             "Refused by the collector",
@@ -178,7 +178,7 @@ def _collector_flow() -> tuple[Panel, ...]:
             "What receivers sent back because memory or queues were full. Senders with a queue of their own try again.",
             "short",
             NO_COLLECTOR,
-            _of_signals("otelcol_receiver_refused_{}_total", is_loss=True),
+            _of_signals("otelcol_receiver_refused_{}", is_loss=True),
             thresholds={"red": 1},
         ),
         Panel(
@@ -187,7 +187,7 @@ def _collector_flow() -> tuple[Panel, ...]:
             "What back ends took, a second.",
             "suffix:/s",
             NO_COLLECTOR,
-            _of_signals("otelcol_exporter_sent_{}_total"),
+            _of_signals("otelcol_exporter_sent_{}"),
         ),
         Panel(
             "Lost by the collector",
@@ -196,8 +196,8 @@ def _collector_flow() -> tuple[Panel, ...]:
             "short",
             NO_COLLECTOR,
             (
-                *_of_signals("otelcol_exporter_send_failed_{}_total", "refused", is_loss=True),
-                *_of_signals("otelcol_exporter_enqueue_failed_{}_total", "queue full", is_loss=True),
+                *_of_signals("otelcol_exporter_send_failed_{}", "refused", is_loss=True),
+                *_of_signals("otelcol_exporter_enqueue_failed_{}", "queue full", is_loss=True),
             ),
             thresholds={"red": 1},
         ),
@@ -234,6 +234,6 @@ def _collector_queues() -> tuple[Panel, ...]:
             "Resident memory. At its limit (memory_limiter) the collector refuses data.",
             "bytes",
             NO_COLLECTOR,
-            (Query(f"otelcol_process_memory_rss_bytes{{{COLLECTOR}}}", "{{instance}}"),),
+            (Query(f"otelcol_process_memory_rss{{{COLLECTOR}}}", "{{instance}}"),),
         ),
     )
