@@ -16,7 +16,7 @@ from tests.conftest import ROOT, require
 
 MODULES = [module.name for module in package_modules() if "__all__" in module.text]
 
-PAGES = [*ROOT.glob("*.md"), *files("docs", "collector-config", "examples", endings=(".md",))]
+PAGES = [*ROOT.glob("*.md"), *files("docs", "collector-config", "examples", "grafana", endings=(".md",))]
 LINK = re.compile(r"\]\(([^)\s#]+)(?:#[^)]*)?\)")
 
 

@@ -1,0 +1,107 @@
+"""Every PromQL and LogQL query of grafana/ and its docs has an answer, when the shop has run against a real Prometheus and Loki."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import pytest
+
+from tests.backends.loki import running_loki
+from tests.backends.prometheus import running_prometheus
+from tests.backends.stack import OVERLAYS, Stack, wait_until_settled
+from tests.collector.process import free_ports, running_collector
+from tests.conftest import ROOT
+from tests.grafana.queries import VALUES, Query, all_queries
+
+pytestmark = [pytest.mark.backends, pytest.mark.timeout(300)]
+EACH_SECOND = {"OTEL_METRIC_EXPORT_INTERVAL": "1000", "OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED": "true"}
+ORDERS = 300
+RUN_LIMIT = 180.0
+
+
+@dataclass(frozen=True)
+class Filled:
+    """The programs, when it began, and the trace of a failed attempt."""
+
+    stack: Stack
+    begin: float
+    trace_id: str
+
+    def ask(self, query: Query) -> list[float]:
+        """All numbers that the back end answers, or a 1 for each log line."""
+        text = query.text.replace(VALUES["__trace.traceId"], self.trace_id)
+        if query.language == "logql" and not text.startswith("sum"):
+            return [1.0 for _ in self.stack.loki.lines(text)]
+        return self._range(text, query) if not query.is_instant else self._now(text)
+
+    def _now(self, text: str) -> list[float]:
+        return [sample.value for sample in self.stack.prometheus.samples(text)]
+
+    def _range(self, text: str, query: Query) -> list[float]:
+        program, path = {
+            "promql": (self.stack.prometheus, "/api/v1/query_range"),
+            "logql": (self.stack.loki, "/loki/api/v1/query_range"),
+        }[query.language]
+        asked = {"query": text, "start": str(self.begin), "end": str(time.time()), "step": "1"}
+        found = program.get(path, asked)["data"]["result"]
+        return [float(value) for series in found for _, value in series["values"]]
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
+    """The shop's metrics come each second here, so that there are rates; one of its processes was killed, one ended well."""
+    folder = tmp_path_factory.mktemp("grafana")
+    (metrics_port,) = free_ports(1)
+    begin = time.time()
+    with ExitStack() as programs:
+        loki = programs.enter_context(running_loki(folder))
+        targets = {"otelcol:8888": f"127.0.0.1:{metrics_port}"}
+        prometheus = programs.enter_context(running_prometheus(folder, targets=targets, evaluation="1s"))
+        settings = {
+            "LOKI_ENDPOINT": loki.otlp_endpoint,
+            "PROMETHEUS_ENDPOINT": prometheus.otlp_endpoint,
+            "OTELCOL_SPAN_METRICS_INTERVAL": "1s",
+            "OTELCOL_METRICS_PORT": str(metrics_port),
+        }
+        collector = programs.enter_context(running_collector(folder, *OVERLAYS, settings=settings))
+        stack = Stack(collector, loki, prometheus, folder)
+        fill(stack)
+        failed = next(attempt for attempt in stack.kept().attempts if attempt.error_type)
+        yield Filled(stack, begin, failed.trace_id)
+
+
+def fill(stack: Stack) -> None:
+    """Half the orders until a report hangs, kill -9; then a process that takes over, does the rest and ends well."""
+    first = shop(stack, 0, ORDERS // 2, "hang")
+    assert first.stdout is not None
+    delivered = [line for line in first.stdout if line.startswith("delivered")]
+    assert delivered
+    first.kill()
+    first.communicate()
+    second = shop(stack, ORDERS // 2, ORDERS - ORDERS // 2, "finish")
+    second.communicate(timeout=RUN_LIMIT)
+    assert second.returncode == 0
+    wait_until_settled(stack)
+
+
+def shop(stack: Stack, first: int, count: int, ending: str) -> subprocess.Popen[str]:
+    arguments = [str(stack.state), stack.collector.http_endpoint, str(first), str(count), ending]
+    command = [sys.executable, "-m", "tests.backends.shop", *arguments]
+    with (stack.folder / "shop.log").open("ab") as log:
+        return subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, **EACH_SECOND}, stdout=subprocess.PIPE, stderr=log, text=True
+        )
+
+
+def test_every_query_has_an_answer(filled: Filled) -> None:
+    queries = [query for query in all_queries() if query.language != "traceql" and "alert" not in query.where]
+    assert len(queries) > 60
+    silent = [str(query) for query in queries if not any(map(math.isfinite, filled.ask(query)))]
+    assert silent == []
