@@ -1,6 +1,8 @@
+import { readdirSync } from "node:fs";
+
 import { defineConfig } from "vite";
 
-const suites = ["attempts", "format", "logs", "stack", "store", "timeline", "url"];
+const suites = readdirSync("test").filter((name) => name.endsWith(".test.ts"));
 
 /** Compiles the tests for `node --test`; a Node that reads TypeScript itself is not needed. */
 export default defineConfig({
@@ -10,7 +12,7 @@ export default defineConfig({
     emptyOutDir: true,
     target: "node20",
     rolldownOptions: {
-      input: suites.map((suite) => `test/${suite}.test.ts`),
+      input: suites.map((name) => `test/${name}`),
       output: { entryFileNames: "[name].js" },
     },
   },
