@@ -39,6 +39,7 @@ class TaskRecord:
     reason: str | None = None
     trace_id: str | None = None
     span_id: str | None = None
+    parent_span_id: str | None = None
     retry_of: str | None = None
     retried_as: str | None = None
     log_count: int = 0
@@ -80,6 +81,7 @@ class TaskRecord:
             reason=row.reason,
             trace_id=row.span.trace_id if row.span else None,
             span_id=row.span.span_id if row.span else None,
+            parent_span_id=row.span.parent_span_id if row.span else None,
             retry_of=row.retry_of,
             retried_as=row.retried_as,
             log_count=row.log_count,
@@ -121,6 +123,7 @@ class TaskRecord:
             "reason": self.reason,
             "trace_id": self.trace_id,
             "span_id": self.span_id,
+            "parent_span_id": self.parent_span_id,
             "retry_of": self.retry_of,
             "retried_as": self.retried_as,
             "log_count": self.log_count,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import Depends, FastAPI, Request
@@ -21,6 +21,7 @@ from otel_taskflow.version import __version__
 from otel_taskflow.web.api import Api
 from otel_taskflow.web.backend import AdminBackend
 from otel_taskflow.web.credentials import AccessToken, Authenticator, OpenDoor, passwords_from
+from otel_taskflow.web.deep_links import DeepLinks
 from otel_taskflow.web.greeting import print_link_at_start
 from otel_taskflow.web.guard import Guard
 from otel_taskflow.web.health import Probes
@@ -62,6 +63,7 @@ class TaskAdmin:
             credentials, local names and IP addresses for others.
         include_in_schema: Show the API in the app's own OpenAPI document too.
         print_link: Write the link with the access token to stderr at start-up.
+        links: Templates of links to where the telemetry is, by name: see ``otel_taskflow.links``.
 
     Raises ConfigurationError for a value that cannot be used, an unknown parameter, or a path that collides with a
     route of the app; TypeError for an ``auth`` of the wrong type.
@@ -84,6 +86,7 @@ class TaskAdmin:
         allowed_hosts: Sequence[str] | None = None,
         include_in_schema: bool = False,
         print_link: bool = True,
+        links: Mapping[str, str] | None = None,
         **unknown: Any,
     ) -> None:
         given = {name: value for name, value in locals().items() if name in AdminOptions.__dataclass_fields__}
@@ -131,7 +134,8 @@ class TaskAdmin:
             redirect_slashes=False,
             default_response_class=Json,
         )
-        api = Api(self._backend, self._backend.redacted if self.options.display_func_args else None)
+        redact = self._backend.redacted if self.options.display_func_args else None
+        api = Api(self._backend, redact, DeepLinks(self.options.links))
         self._add_pages(sub_app, api)
         sub_app.include_router(api.router(), prefix=self.path, dependencies=_documented(authenticator.scheme))
         _redirect_from_slashes(sub_app, self.path)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
 
@@ -18,6 +19,7 @@ from otel_taskflow.errors import StoreError
 from otel_taskflow.model import TaskFilter, TaskRow
 from otel_taskflow.ports import TaskDetail
 from otel_taskflow.web.backend import AdminBackend
+from otel_taskflow.web.deep_links import DeepLinks
 from otel_taskflow.web.guard import IDENTITY
 from otel_taskflow.web.health import report_json
 from otel_taskflow.web.logs import LogQuestion, parse_position, read_lines, read_page, stream_text
@@ -34,7 +36,7 @@ from otel_taskflow.web.schema import (
     TaskOut,
     VerbOut,
 )
-from otel_taskflow.web.views import Redact, detail_json, log_json, metrics_json, task_json
+from otel_taskflow.web.views import Redact, detail_json, lines_with_links, log_json, metrics_json, task_json, with_links
 
 BEHIND = "x-taskflow-behind"
 CUT = "x-taskflow-logs-truncated"
@@ -76,6 +78,7 @@ class Api:
 
     backend: AdminBackend
     redact: Redact | None = None
+    links: DeepLinks = field(default_factory=DeepLinks)
 
     def router(self) -> APIRouter:
         """The routes, relative to the admin's path; fixed names before ids."""
@@ -127,7 +130,8 @@ class Api:
         lines, is_cut = await read_lines(self.backend.reader(), task_id, detail.attempts)
         if is_cut:
             headers[CUT] = f"shown={len(lines)}; total={max(detail.task.log_count, len(lines))}"
-        return Json(detail_json(detail.task, detail.attempts, lines, self.redact), headers=headers)
+        answer = detail_json(detail.task, detail.attempts, lines, self.redact)
+        return Json(with_links(answer, detail, self.links, time.time_ns()), headers=headers)
 
     async def logs(self, task_id: TaskId, question: Annotated[LogsQuestion, Query()]) -> Response:
         """Log lines by page, in order of attempt and sequence number."""
@@ -139,7 +143,10 @@ class Api:
         except ValueError as error:
             raise HTTPException(422, f"after={question.after!r} cannot be used: {error}") from error
         page = await read_page(self.backend.reader(), task_id, len(detail.attempts), wanted)
-        return Json({"entries": [log_json(row) for row in page.lines], "cursor": page.cursor}, headers=headers)
+        entries = [log_json(row) for row in page.lines]
+        if question.links:
+            entries = lines_with_links(entries, detail, page.lines, self.links)
+        return Json({"entries": entries, "cursor": page.cursor}, headers=headers)
 
     async def logs_text(self, task_id: TaskId, _question: Annotated[NoQuestion, Query()]) -> Response:
         """The whole log as plain text, one line an entry."""

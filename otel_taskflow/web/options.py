@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from otel_taskflow.errors import ConfigurationError, UnsupportedParameterError
+from otel_taskflow.links import Link, read_links
 
 _ELSEWHERE = {
     "retention_days": "how long tasks are kept is a setting of the manager: TaskManager(retention_days=...)",
@@ -30,12 +31,14 @@ class AdminOptions:
     allowed_hosts: tuple[str, ...] | None = None
     include_in_schema: bool = False
     print_link: bool = True
+    links: tuple[Link, ...] = ()
 
 
 def check_options(given: Mapping[str, Any]) -> AdminOptions:
     """Build the options, or raise an error that names the parameter, its value and the remedy."""
     _refuse_unknown(given)
-    options = AdminOptions(**{**given, "allowed_hosts": _hosts(given.get("allowed_hosts"))})
+    checked = {"allowed_hosts": _hosts(given.get("allowed_hosts")), "links": read_links(given.get("links"))}
+    options = AdminOptions(**{**given, **checked})
     _check_path(options.path)
     for name in ("display_func_args", "auto_install", "insecure", "include_in_schema", "print_link"):
         _check_bool(name, getattr(options, name))

@@ -132,7 +132,14 @@ class Pages:
     async def _data(self, request: Request, initial: dict[str, Any] | None) -> dict[str, Any]:
         base = request.scope.get("root_path", "").rstrip("/") + self.path
         health = report_json(await asyncio.to_thread(self.api.backend.health))
-        return {"base": base, "title": self.title, "version": self.version, "initial": initial, "health": health}
+        return {
+            "base": base,
+            "title": self.title,
+            "version": self.version,
+            "initial": initial,
+            "health": health,
+            "links": self.api.links.templates(),
+        }
 
     def _manifest(self) -> dict[str, str] | None:
         try:

@@ -43,6 +43,7 @@ class LogsQuestion(_Question):
     limit: int = Field(1000, ge=1, le=10_000, description="Lines a page.")
     level: Level | None = Field(None, description="This level and what is above it.")
     attempt: int | None = Field(None, ge=1, le=1_000_000, description="Only this attempt, counted from 1.")
+    links: bool = Field(False, description="With the links of each line, by the templates of `TaskAdmin(links=...)`.")
 
 
 class StreamQuestion(BaseModel):
@@ -79,6 +80,7 @@ class TaskBase(BaseModel):
     reason: str | None = Field(description="Why it ended without an outcome of its own, e.g. `request_failed`.")
     trace_id: str | None
     span_id: str | None
+    parent_span_id: str | None = Field(description="The span in which `add_task` was called, usually the request's.")
     retry_of: str | None
     retried_as: str | None
     log_count: int
@@ -113,12 +115,15 @@ class AttemptOut(BaseModel):
     worker: str
     log_count: int
     late_end: bool
+    links: dict[str, str] = Field({}, description="URLs by name: the attempt's span, its lines. In details only.")
 
 
 class TaskOut(TaskBase):
     """A task with its attempts."""
 
     attempts: list[AttemptOut]
+    links: dict[str, str] = Field(description="URLs by name: the task, the span of `add_task`.")
+    request_links: dict[str, str] = Field(description="URLs by name: the span in which `add_task` was called.")
 
 
 class LogEntry(BaseModel):
@@ -133,6 +138,7 @@ class LogEntry(BaseModel):
     attempt_number: int
     logger: str | None
     late: bool
+    links: dict[str, str] = Field({}, description="URLs by name: the line, its attempt's span. Only with `links=true`.")
 
 
 class LogPageOut(BaseModel):

@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from otel_taskflow.model import AttemptRow, ErrorInfo, LogRow, TaskRow, TaskStatus
+from otel_taskflow.ports import TaskDetail
 from otel_taskflow.record import TaskRecord, to_datetime, to_iso
 from otel_taskflow.values.lines import iso_millis, record_line
+from otel_taskflow.web.deep_links import DeepLinks
 
 MAX_FIELD = 256 * 1024
 """Characters of one field in an answer; what is longer is cut and says so."""
@@ -82,6 +84,27 @@ def log_json(row: LogRow) -> dict[str, Any]:
 def log_line(row: LogRow) -> str:
     """One log line as the reference's records hold it."""
     return record_line(row.time, clip(row.message))
+
+
+def with_links(answer: dict[str, Any], detail: TaskDetail, links: DeepLinks, now: int) -> dict[str, Any]:
+    """A task with its attempts, and where their telemetry is."""
+    attempts = [
+        {**shown, "links": links.of_attempt(detail.task, row, now)}
+        for shown, row in zip(answer["attempts"], detail.attempts, strict=True)
+    ]
+    own = {"links": links.of_task(detail.task, now), "request_links": links.of_request(detail.task, now)}
+    return {**answer, **own, "attempts": attempts}
+
+
+def lines_with_links(
+    entries: Sequence[dict[str, Any]], detail: TaskDetail, rows: Sequence[LogRow], links: DeepLinks
+) -> list[dict[str, Any]]:
+    """Log lines, and where the record of each is."""
+    spans = {each.attempt: each.span for each in detail.attempts}
+    return [
+        {**entry, "links": links.of_line(detail.task, spans.get(row.attempt), row)}
+        for entry, row in zip(entries, rows, strict=True)
+    ]
 
 
 def separator(attempt: int) -> str:

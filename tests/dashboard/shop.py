@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,9 @@ class PaymentError(Exception):
 class Shop:
     """The app, its manager, and how to add a task: ``POST /shop/{name}?number=``."""
 
-    def __init__(self, folder: Path, observers: Sequence[TaskObserver] = ()) -> None:
+    def __init__(
+        self, folder: Path, observers: Sequence[TaskObserver] = (), links: Mapping[str, str] | None = None
+    ) -> None:
         self.manager = TaskManager(dir=folder, observers=observers)
         self.app = FastAPI()
         self.app.post("/shop/{name}")(self._add())
@@ -31,7 +33,7 @@ class Shop:
         for function in (charge, refuse, report, hostile, patient):
             self.manager.task(name=function.__name__)(function)
         self.manager.task(retries=2, delay=0.3, name="flaky")(self.flaky)
-        TaskAdmin(self.app, self.manager, title="The shop", display_func_args=True)
+        TaskAdmin(self.app, self.manager, title="The shop", display_func_args=True, links=links)
 
     def _add(self) -> Any:
         async def add(name: str, number: int = 1, tasks: Any = Depends(self.manager.get_tasks)) -> Any:

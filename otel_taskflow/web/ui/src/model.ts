@@ -28,6 +28,8 @@ export interface Task {
   reason: string | null;
   trace_id: string | null;
   span_id: string | null;
+  /** The span in which the task was added. */
+  parent_span_id: string | null;
   retry_of: string | null;
   retried_as: string | null;
   log_count: number;
@@ -112,6 +114,16 @@ export interface Health {
   parts: Part[];
 }
 
+/** What a template of a link is about. */
+export type Place = "task" | "span" | "attempt" | "line";
+
+/** A link to where the telemetry is, with `{placeholders}`. */
+export interface LinkTemplate {
+  name: string;
+  template: string;
+  place: Place;
+}
+
 /** The block of data in the page: where the API is, and what can be shown at once. */
 export interface Seed {
   base: string;
@@ -119,6 +131,7 @@ export interface Seed {
   version: string;
   initial: ListSeed | TaskSeed | null;
   health: Health;
+  links: readonly LinkTemplate[];
 }
 
 export const isFinal = (status: Status): boolean => status !== "pending" && status !== "running";

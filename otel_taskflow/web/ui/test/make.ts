@@ -21,6 +21,7 @@ export const task = (id: string, part: Partial<Task> = {}): Task => ({
   reason: null,
   trace_id: null,
   span_id: null,
+  parent_span_id: null,
   retry_of: null,
   retried_as: null,
   log_count: 0,

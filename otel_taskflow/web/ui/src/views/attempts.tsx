@@ -1,11 +1,12 @@
 /** Every attempt with its own times, error and trace, also after a later success. */
 
 import { linesOf } from "../attempts";
+import { linksOfAttempt } from "../deep-links";
 import { duration, plural } from "../format";
 import type { Attempt, Task } from "../model";
-import { address } from "../state";
+import { address, now, seed } from "../state";
 import { type TaskView, taskView } from "../url";
-import { Fact, Id } from "./details";
+import { Elsewhere, Fact, Id } from "./details";
 import { ErrorText } from "./errors";
 import { Empty, Moment, Outcome } from "./parts";
 import { Waterfall } from "./waterfall";
@@ -31,12 +32,12 @@ export function AttemptsTab({ task, attempts, view }: Properties) {
         <h2>Timeline</h2>
         <Waterfall task={task} attempts={attempts} view={{ ...view, attempt: selected?.attempt_number ?? null }} />
       </section>
-      {selected ? <AttemptCard attempt={selected} lines={linesOf(selected, attempts, task)} view={view} /> : null}
+      {selected ? <AttemptCard task={task} attempt={selected} lines={linesOf(selected, attempts, task)} view={view} /> : null}
     </div>
   );
 }
 
-function AttemptCard({ attempt, lines, view }: { attempt: Attempt; lines: number; view: TaskView }) {
+function AttemptCard({ task, attempt, lines, view }: { task: Task; attempt: Attempt; lines: number; view: TaskView }) {
   const log = taskView(view.id, { tab: "logs", attempt: attempt.attempt_number });
   return (
     <section class="card facts wide">
@@ -61,6 +62,7 @@ function AttemptCard({ attempt, lines, view }: { attempt: Attempt; lines: number
         <Fact name="Worker">{attempt.worker}</Fact>
         <Id name="Trace id" id={attempt.trace_id} />
         <Id name="Span id" id={attempt.span_id} />
+        <Elsewhere name="Elsewhere" links={linksOfAttempt(seed.links, task, attempt, now.value)} />
       </dl>
       {attempt.late_end ? <p class="remark-line">It took longer than its timeout; its thread could not be stopped and went on.</p> : null}
       {attempt.error !== null ? <ErrorText type={attempt.error_type} message={attempt.error} stack={attempt.stacktrace} /> : null}

@@ -3,10 +3,12 @@
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect } from "preact/hooks";
 
+import { linksOfRequest, linksOfTask, type Ready } from "../deep-links";
 import { duration, plural, visible } from "../format";
 import { type Attempt, shown, type Task } from "../model";
-import { address, go, log } from "../state";
+import { address, go, log, now, seed } from "../state";
 import { EVERYTHING, type TaskView, taskView } from "../url";
+import { DeepLinks } from "./deep-links";
 import { Duration } from "./list";
 import { RowView } from "./log-lines";
 import { Copy, Moment, Status, Tag } from "./parts";
@@ -131,6 +133,9 @@ function Facts({ task }: { task: Task }) {
         <Id name="Task id" id={task.task_id} />
         <Id name="Trace id" id={task.trace_id} />
         <Id name="Span id" id={task.span_id} />
+        <Elsewhere name="Elsewhere" links={linksOfTask(seed.links, task, now.value)} />
+        <Id name="Request's span" id={task.parent_span_id} />
+        <Elsewhere name="Request" links={linksOfRequest(seed.links, task, now.value)} />
         <Tags tags={task.tags} />
       </dl>
     </section>
@@ -154,6 +159,16 @@ export function Id({ name, id }: { name: string; id: string | null }) {
         {id}
       </code>
       <Copy text={id} what={name.toLowerCase()} />
+    </Fact>
+  );
+}
+
+/** Where the telemetry is. */
+export function Elsewhere({ name, links }: { name: string; links: readonly Ready[] }) {
+  if (links.length === 0) return null;
+  return (
+    <Fact name={name}>
+      <DeepLinks links={links} />
     </Fact>
   );
 }

@@ -1,10 +1,12 @@
 /** The log of a task: what to show of it, the lines, and one line in full. */
 
+import { linksOfLine } from "../deep-links";
 import { count, value, visible } from "../format";
 import { type LogController } from "../log-controller";
 import { type Attempt, isFinal, type LogEntry, type Task } from "../model";
-import { address, api, go, log } from "../state";
+import { address, api, go, log, seed } from "../state";
 import { LEVELS, type TaskView, taskView } from "../url";
+import { DeepLinks } from "./deep-links";
 import { LogLines } from "./log-lines";
 import { Copy, Empty, Moment, ProblemBox } from "./parts";
 
@@ -29,7 +31,7 @@ export function LogsTab({ task, attempts, view }: Properties) {
       ) : (
         <NoLines controller={controller} task={task} view={view} />
       )}
-      {selected ? <Line entry={selected} view={view} /> : null}
+      {selected ? <Line entry={selected} task={task} attempt={attempts.find((each) => each.attempt === selected.attempt)} view={view} /> : null}
     </section>
   );
 }
@@ -108,7 +110,7 @@ function NoLines({ controller, task, view }: { controller: LogController; task: 
 }
 
 /** One line in full, with what was logged beside the message. */
-function Line({ entry, view }: { entry: LogEntry; view: TaskView }) {
+function Line({ entry, task, attempt, view }: { entry: LogEntry; task: Task; attempt: Attempt | undefined; view: TaskView }) {
   const extras = Object.entries(entry.extra);
   return (
     <aside class="line-detail" aria-label={`Line ${entry.seq}`}>
@@ -121,6 +123,8 @@ function Line({ entry, view }: { entry: LogEntry; view: TaskView }) {
           {entry.late ? " · written after its attempt had ended" : ""}
         </span>
         <span class="line-buttons">
+          <DeepLinks links={linksOfLine(seed.links, task, attempt, entry)} />
+          {attempt?.trace_id ? <Copy text={attempt.trace_id} what="trace id" label="Copy trace id" /> : null}
           <Copy text={entry.message} what="message" />
           <button type="button" class="button quiet" onClick={() => go({ ...view, line: null }, true)} aria-label="Close line">
             Close

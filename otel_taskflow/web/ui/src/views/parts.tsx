@@ -129,7 +129,7 @@ export function Tag({ name, value, href }: { name: string; value: string; href: 
   );
 }
 
-export function Copy({ text, what }: { text: string; what: string }) {
+export function Copy({ text, what, label = "Copy" }: { text: string; what: string; label?: string }) {
   const done = useSignal(false);
   // Browsers keep the clipboard from pages that came over plain HTTP.
   if (!navigator.clipboard) return null;
@@ -140,7 +140,7 @@ export function Copy({ text, what }: { text: string; what: string }) {
   };
   return (
     <button type="button" class="button quiet copy" onClick={() => void copy()} title={`Copy ${what}`} aria-label={`Copy ${what}`}>
-      {done.value ? "Copied" : "Copy"}
+      {done.value ? "Copied" : label}
     </button>
   );
 }
