@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from itertools import zip_longest
 
 from otel_taskflow.errors import ConfigurationError, StoreError
@@ -56,6 +56,10 @@ class Tables:
 
     def unfinished(self, owner: str) -> list[TaskRow]:
         return [row for row in self.tasks.values() if row.owner == owner and row.status not in FINAL_STATUSES]
+
+    def traces_of(self, task_id: str) -> set[str]:
+        span, attempts = self.tasks[task_id].span, self.attempts.get(task_id, {}).values()
+        return {each.span.trace_id for each in attempts} | ({span.trace_id} if span else set())
 
     def bytes_of(self, task_id: str) -> int:
         lines = sum(len(row.message) + 200 for _, row in self.logs.get(task_id, {}).values())
@@ -211,7 +215,7 @@ class DictReader:
     async def list_tasks(self, where: TaskFilter, limit: int, cursor: str | None = None) -> TaskPage:
         after = read_cursor(cursor) if cursor is not None else None
         with self._tables as tables:
-            rows = [row for row in tables.tasks.values() if fits(row, where)]
+            rows = [row for row in tables.tasks.values() if fits(row, where, tables.traces_of(row.task_id))]
         rows.sort(key=place, reverse=True)
         rows = [row for row in rows if after is None or place(row) < after][: limit + 1]
         if len(rows) <= limit:
@@ -320,13 +324,14 @@ def read_cursor(cursor: str) -> tuple[int, str]:
     return int(created_at), task_id
 
 
-def fits(row: TaskRow, where: TaskFilter) -> bool:
+def fits(row: TaskRow, where: TaskFilter, traces: Container[str]) -> bool:
     return (
         where.status in (None, row.status)
         and where.name in (None, row.name)
         and (where.tag is None or row.tags.get(where.tag[0]) == where.tag[1])
         and (where.created_after is None or row.created_at >= where.created_after)
         and (where.created_before is None or row.created_at < where.created_before)
+        and (where.trace_id is None or where.trace_id in traces)
     )
 
 

@@ -286,3 +286,5 @@ class TaskFilter:
     tag: tuple[str, str] | None = None
     created_after: int | None = None
     created_before: int | None = None
+    trace_id: str | None = None
+    """The trace of the task's own span, or of one of its attempts."""

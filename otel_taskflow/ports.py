@@ -185,7 +185,8 @@ class StoreReader(Protocol):
     async def list_tasks(self, where: TaskFilter, limit: int, cursor: str | None = None) -> TaskPage:
         """Tasks newest first (created_at, task_id). The cursor stays valid while tasks are added.
 
-        ``created_after`` is included, ``created_before`` is not. Raises ConfigurationError for a cursor that is none.
+        ``created_after`` is included, ``created_before`` is not. A ``trace_id`` is asked for by people who come from a trace:
+        it may take as long as looking at every task. Raises ConfigurationError for a cursor that is none.
         """
 
     async def get_task(self, task_id: str) -> TaskDetail | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from otel_taskflow.errors import ConfigurationError
-from otel_taskflow.model import TaskFilter, TaskRow, TaskStatus
+from otel_taskflow.model import SpanIdentity, TaskFilter, TaskRow, TaskStatus
 from otel_taskflow.ports import RollupDelta, Store, StoreReader, StoreWrite, StoreWriter
 from otel_taskflow.testing.store_rows import (
     EXTRA,
@@ -92,19 +92,25 @@ class ReaderContract:
             (TaskFilter(created_after=START + 2, created_before=START + 3), ["tagged"]),
             (TaskFilter(status=TaskStatus.PENDING, name="send_email", tag=("customer", "7")), ["tagged"]),
             (TaskFilter(name="' OR 1=1 --"), []),
+            (TaskFilter(trace_id="1" * 32), ["other", "done"]),
+            (TaskFilter(trace_id="2" * 32), ["tagged"]),
+            (TaskFilter(trace_id="2" * 32, tag=("customer", "7"), status=TaskStatus.PENDING), ["tagged"]),
+            (TaskFilter(trace_id="3" * 32), []),
         ],
     )
     def test_lists_are_narrowed_by_a_filter(
         self, store: Store, writer: StoreWriter, where: TaskFilter, expected: list[str]
     ) -> None:
-        writer.write(StoreWrite("journal-a", 1, self._rows_to_filter()))
+        attempts = [make_attempt("tagged", number, span=SpanIdentity("2" * 32, "b" * 16)) for number in range(2)]
+        writer.write(StoreWrite("journal-a", 1, self._rows_to_filter(), attempts))
         assert _ids(ask(store, lambda reader: reader.list_tasks(where, 10)).tasks) == expected
 
     def _rows_to_filter(self) -> list[TaskRow]:
+        traced = SpanIdentity("1" * 32, "a" * 16)
         return [
-            make_finished_task("done", START + 5, created_at=START + 1, tags={"customer": "7"}),
+            make_finished_task("done", START + 5, created_at=START + 1, tags={"customer": "7"}, span=traced),
             make_task("tagged", created_at=START + 2, tags={"customer": "7", "an odd key": "a 'value'"}),
-            make_task("other", created_at=START + 3, name="other_name"),
+            make_task("other", created_at=START + 3, name="other_name", span=traced),
         ]
 
     def test_filters_see_what_the_row_is_now(self, store: Store, writer: StoreWriter) -> None:

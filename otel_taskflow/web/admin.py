@@ -152,6 +152,7 @@ class TaskAdmin:
         add(f"{self.path}/dashboard/health", pages.health_page, **shell)
         add(f"{self.path}/dashboard/stream", streams.open, include_in_schema=False)
         add(f"{self.path}/dashboard/tasks/{{task_id}}", pages.task_page, **shell)
+        add(f"{self.path}/dashboard/trace/{{trace_id}}", pages.trace_page, **shell)
         sub_app.mount(f"{self.path}/dashboard/static", BuiltFiles(), name="static")
 
     def _hang_in(self, guarded: ASGIApp) -> None:

@@ -105,7 +105,7 @@ class Api:
     async def list_tasks(self, question: Annotated[ListQuestion, Query()]) -> Response:
         """Tasks, newest first. The `Link` header leads to the next page."""
         headers = await self.caught_up()
-        where = TaskFilter(question.status, question.func_name, _tag(question.tag))
+        where = TaskFilter(question.status, question.func_name, _tag(question.tag), trace_id=question.trace_id)
         try:
             page = await self.backend.reader().list_tasks(where, question.limit, question.cursor)
         except ValueError as error:

@@ -139,7 +139,9 @@ def ask(scope: Scope, path: str) -> Question:
 
 def is_page_path(inner: str) -> bool:
     """True for what a person opens in a browser."""
-    return inner.rstrip("/") in ("/dashboard", "/dashboard/health") or inner.startswith("/dashboard/tasks/")
+    return inner.rstrip("/") in ("/dashboard", "/dashboard/health") or inner.startswith(
+        ("/dashboard/tasks/", "/dashboard/trace/")
+    )
 
 
 def _cookies(headers: Headers) -> tuple[tuple[str, str], ...]:

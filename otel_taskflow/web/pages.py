@@ -6,6 +6,7 @@ import asyncio
 import html
 import json
 import logging
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +27,7 @@ from otel_taskflow.web.views import brief_json, detail_json
 
 _logger = logging.getLogger("otel_taskflow")
 
+_TRACE_ID = re.compile("[0-9A-Fa-f]{32}")
 STATIC = Path(__file__).parent / "static"
 
 
@@ -80,6 +82,18 @@ class Pages:
         initial, headers = await self._initial(task_id)
         is_unknown = initial is not None and initial["task"] is None
         return await self._shell(request, _FROM_TASK, _Content(initial, headers, 404 if is_unknown else 200))
+
+    async def trace_page(self, request: Request, trace_id: str) -> Response:
+        """From a trace to its task; to the list of them where there are several, or none."""
+        if not _TRACE_ID.fullmatch(trace_id):
+            raise HTTPException(404, "A trace id is 32 hexadecimal digits")
+        where = TaskFilter(trace_id=trace_id.lower())
+        await self.api.caught_up()
+        found = (await in_time(self.api.backend.reader().list_tasks(where, 2))).tasks
+        target = (
+            f"../tasks/{quote(found[0].task_id)}" if len(found) == 1 else f"../../dashboard?trace_id={where.trace_id}"
+        )
+        return RedirectResponse(target, 307)
 
     # Steps
 

@@ -27,6 +27,9 @@ class ListQuestion(_Question):
     tag: str | None = Field(
         None, max_length=1000, pattern=r"^[^:]+:", description="Only tasks with this tag: `key:value`."
     )
+    trace_id: str | None = Field(
+        None, pattern=r"^[0-9a-f]{32}$", description="Only tasks of this trace: of their own span, or of an attempt's."
+    )
     limit: int = Field(50, ge=1, le=200, description="Tasks a page.")
     cursor: str | None = Field(None, max_length=500, description="From the `Link` header of the page before.")
 

@@ -143,6 +143,24 @@ def test_a_task_with_a_hostile_name_has_links_that_lead_where_they_should(linked
     assert opened(page, "<img src=x").url == f"{BACKENDS}/hostile"
 
 
+def test_from_a_trace_one_comes_to_its_task_and_from_there_to_the_others_of_the_trace(linked: Window) -> None:
+    page = linked.page
+    trace = f"{REQUEST.trace_id:032x}"
+    first = linked.add("charge")
+    linked.open(f"/trace/{trace}")
+    expect(page.get_by_role("heading", name="charge")).to_be_visible()
+    assert linked.path == f"/tasks/{first}"
+    linked.add("refuse")
+    linked.open(f"/trace/{trace}")
+    expect(page.locator(".row-link")).to_have_text(["refuse", "charge"])
+    assert linked.path == f"?trace_id={trace}"
+    linked.open(f"/trace/{'f' * 32}")
+    expect(page.get_by_role("heading", name="No task matches")).to_be_visible()
+    page.get_by_role("link", name=re.compile("^trace f+")).click()
+    expect(page.locator(".row-link")).to_have_text(["refuse", "charge"])
+    assert linked.path == ""
+
+
 def test_without_templates_the_ids_are_there_to_be_copied(window: Window) -> None:
     page = window.page
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])

@@ -28,7 +28,9 @@ def paths_of(routes: Any, prefix: str = "") -> Iterator[str]:
         elif isinstance(route, Mount):
             yield f"{prefix}{route.path}/app.js"
         else:
-            yield prefix + route.path.replace("{task_id}", "t1").replace("{rest:path}", "x")
+            yield prefix + route.path.replace("{task_id}", "t1").replace("{rest:path}", "x").replace(
+                "{trace_id}", "f" * 32
+            )
 
 
 def walk(admin: TaskAdmin) -> list[str]:

@@ -147,6 +147,7 @@ def _list_statement(where: TaskFilter, after: tuple[int, str] | None) -> str:
         "where_name": where.name is not None,
         "where_created_after": where.created_after is not None,
         "where_created_before": where.created_before is not None,
+        "where_trace": where.trace_id is not None,
         "where_cursor": after is not None,
         "newest_first": True,
     }
@@ -164,6 +165,7 @@ def _list_parameters(where: TaskFilter, limit: int, after: tuple[int, str] | Non
         "name": where.name,
         "created_after": where.created_after,
         "created_before": where.created_before,
+        "trace_id": where.trace_id,
         "tag": tag,
         "tag_value": tag_value,
         "cursor_time": cursor_time,

@@ -39,7 +39,7 @@ export class Api {
   constructor(private readonly base: string) {}
 
   async list(view: ListView, limit: number, cursor: string | null): Promise<TaskPage> {
-    const query = { status: view.status, func_name: view.name, tag: view.tag, limit, cursor };
+    const query = { status: view.status, func_name: view.name, tag: view.tag, trace_id: view.trace, limit, cursor };
     const response = await this.send(withQuery(this.base, query));
     return { tasks: (await response.json()) as Task[], cursor: nextCursor(response.headers.get("link")) };
   }

@@ -120,7 +120,7 @@ function enter(next: View, initial: TaskSeed | null): void {
 let isFirst = true;
 let shownList: ListView | null = null;
 
-const isUnfiltered = (list: ListView): boolean => list.status === null && list.name === null && list.tag === null;
+const isUnfiltered = (list: ListView): boolean => list.status === null && list.name === null && list.tag === null && list.trace === null;
 
 function showPage(page: readonly Task[], next: string | null): void {
   const last = page.at(-1);

@@ -62,6 +62,7 @@ const sign = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 export function matches(task: Task, view: ListView): boolean {
   if (view.status !== null && task.status !== view.status) return false;
   if (view.name !== null && task.func_name !== view.name) return false;
+  if (view.trace !== null && task.trace_id !== view.trace) return false;
   if (view.tag === null) return true;
   const split = view.tag.indexOf(":");
   return task.tags[view.tag.slice(0, split)] === view.tag.slice(split + 1);

@@ -13,6 +13,8 @@ export interface ListView {
   name: string | null;
   /** `key:value` */
   tag: string | null;
+  /** 32 hexadecimal digits */
+  trace: string | null;
 }
 
 export interface TaskView {
@@ -36,7 +38,7 @@ export type View = ListView | TaskView | HealthView;
 
 export const HEALTH: HealthView = { page: "health" };
 
-export const EVERYTHING: ListView = { page: "list", status: null, name: null, tag: null };
+export const EVERYTHING: ListView = { page: "list", status: null, name: null, tag: null, trace: null };
 
 export const taskView = (id: string, part: Partial<TaskView> = {}): TaskView => ({
   page: "task",
@@ -69,6 +71,7 @@ export function parse(base: string, path: string, search: string): View {
     status: oneOf(STATUSES, query.get("status")),
     name: query.get("func_name") || null,
     tag: tag !== null && tag.indexOf(":") > 0 ? tag : null,
+    trace: /^[0-9a-f]{32}$/.exec(query.get("trace_id") ?? "")?.[0] ?? null,
   };
 }
 
@@ -76,7 +79,7 @@ export function parse(base: string, path: string, search: string): View {
 export function href(base: string, view: View): string {
   if (view.page === "health") return `${base}/dashboard/health`;
   if (view.page === "list") {
-    return withQuery(`${base}/dashboard`, { status: view.status, func_name: view.name, tag: view.tag });
+    return withQuery(`${base}/dashboard`, { status: view.status, func_name: view.name, tag: view.tag, trace_id: view.trace });
   }
   const query = {
     tab: view.tab === "details" ? null : view.tab,

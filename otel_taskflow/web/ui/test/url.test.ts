@@ -11,7 +11,8 @@ const read = (address: string): View => {
 test("every view survives its address", () => {
   const views: View[] = [
     EVERYTHING,
-    { page: "list", status: "failed", name: "send_email", tag: "customer:c:7" },
+    { page: "list", status: "failed", name: "send_email", tag: "customer:c:7", trace: null },
+    { ...EVERYTHING, trace: "0af7651916cd43dd8448eb211c80319c" },
     taskView("a1"),
     taskView("7b1c9c3e-1", { tab: "logs", attempt: 2, level: "warning", line: 100000, extras: true }),
     taskView("x:y.z", { tab: "error" }),
@@ -27,7 +28,7 @@ test("defaults are left out of addresses", () => {
 });
 
 test("what an address cannot mean is left out", () => {
-  assert.deepEqual(read("/app/tasks/dashboard?status=nonsense&tag=nocolon&func_name="), EVERYTHING);
+  assert.deepEqual(read("/app/tasks/dashboard?status=nonsense&tag=nocolon&func_name=&trace_id=xyz"), EVERYTHING);
   assert.deepEqual(read("/app/tasks/dashboard/tasks/a1?tab=x&attempt=0&level=loud&line=-3"), taskView("a1"));
   assert.deepEqual(read("/app/tasks/dashboard/tasks/%E0%A4%A"), taskView("%E0%A4%A"));
 });

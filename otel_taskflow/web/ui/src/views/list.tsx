@@ -73,11 +73,8 @@ function Filters({ list }: { list: ListView }) {
       </nav>
       <div class="narrow">
         <NameFilter list={list} />
-        {list.tag !== null ? (
-          <a class="chip removable" href={address({ ...list, tag: null })} title="Remove this filter">
-            <span class="chip-value">{visible(list.tag)}</span> <span aria-hidden="true">×</span>
-          </a>
-        ) : null}
+        {list.tag !== null ? <Removable text={list.tag} without={{ ...list, tag: null }} /> : null}
+        {list.trace !== null ? <Removable text={`trace ${list.trace}`} without={{ ...list, trace: null }} /> : null}
         {metrics ? (
           <dl class="figures">
             <div title="Share of the finished tasks that succeeded; cancelled ones not counted">
@@ -92,6 +89,14 @@ function Filters({ list }: { list: ListView }) {
         ) : null}
       </div>
     </section>
+  );
+}
+
+function Removable({ text, without }: { text: string; without: ListView }) {
+  return (
+    <a class="chip removable" href={address(without)} title="Remove this filter">
+      <span class="chip-value">{visible(text)}</span> <span aria-hidden="true">×</span>
+    </a>
   );
 }
 
@@ -218,7 +223,7 @@ function More() {
 function NothingHere({ list }: { list: ListView }) {
   if (listProblem.value) return null;
   if (!listIsRead.value) return <div class="empty muted">Loading …</div>;
-  const filtered = list.status !== null || list.name !== null || list.tag !== null;
+  const filtered = list.status !== null || list.name !== null || list.tag !== null || list.trace !== null;
   if (filtered) {
     return (
       <Empty title="No task matches">
@@ -240,7 +245,7 @@ function NothingHere({ list }: { list: ListView }) {
 }
 
 function describe(list: ListView): string {
-  const parts = [list.status, list.name && `called ${list.name}`, list.tag && `tagged ${list.tag}`];
+  const parts = [list.status, list.name && `called ${list.name}`, list.tag && `tagged ${list.tag}`, list.trace && `in the trace ${list.trace}`];
   return parts.filter(Boolean).join(" and ");
 }
 
