@@ -20,19 +20,33 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PROJECT := pyproject.toml hatch_build.py $(CONSTRAINTS)
 UI_SOURCES := $(shell find otel_taskflow/web/ui -name node_modules -prune -o -type f -print 2>/dev/null)
 # The package, a sample of what users write against it, and the tests that are programs themselves.
-TYPED := $(wildcard otel_taskflow grafana tests/typing tests/conftest.py tests/architecture tests/backends tests/collector tests/distribution tests/grafana)
+TYPED := $(wildcard otel_taskflow grafana tests/typing tests/conftest.py tests/architecture tests/backends tests/collector tests/compose tests/distribution tests/grafana)
 OTELCOL := .build/otelcol
 OTELCOL_VERSION := v0.158.0
 PROGRAMS := tests/backends/programs
-BACKENDS := $(OTELCOL) .build/loki .build/prometheus .build/promtool
+BACKENDS := $(OTELCOL) .build/loki .build/prometheus .build/promtool .build/compose-spec
+COMPOSE_GO_VERSION := v2.16.2
 
 NEEDS_GO = command -v go >/dev/null || { echo "$@ is built with Go 1.26 or newer, which is not on PATH: https://go.dev/dl/" >&2; exit 1; }
+define NEEDS_DOCKER
+lacks() { echo "make $@ $$1 (make demo shows the shop without Docker)" >&2; exit 1; }; \
+	command -v docker >/dev/null || lacks "needs docker, which is not on PATH: https://docs.docker.com/get-docker/"; \
+	docker compose version >/dev/null 2>&1 || lacks "needs Docker Compose 2.23 or newer, as the plugin 'docker compose': https://docs.docker.com/compose/install/"; \
+	docker info >/dev/null 2>&1 || lacks "cannot reach Docker's daemon: start it, or let this user use it; 'docker info' says more"
+endef
 
 .NOTPARALLEL:
-.PHONY: demo test test-failures test-backends check bench collector backends dashboards ui format clean
+.PHONY: demo demo-observability test test-failures test-backends check bench collector backends dashboards ui format clean
 
 demo: $(VENV)/.demo $(VENV)/.ui ## run a small shop and its dashboard
 	$(BIN)/otel-taskflow demo $(ARGS)
+
+demo-observability: ## the same shop with a collector, Tempo, Loki, Prometheus and Grafana, in Docker
+	@$(NEEDS_DOCKER)
+	docker compose up --build --detach --wait
+	@printf '\n  The shop     http://127.0.0.1:8000/tasks/dashboard?token=%s\n' "$$(docker compose exec -T shop cat /data/token)"
+	@printf '  Grafana      http://127.0.0.1:3000/d/otel-taskflow-overview\n  Prometheus   http://127.0.0.1:9090/alerts\n\n'
+	@printf '  docker compose down ends it; with --volumes it also forgets what it has.\n\n'
 
 test: $(VENV)/.test $(VENV)/.ui ## pass all tests
 	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
@@ -96,3 +110,9 @@ $(OTELCOL): collector-config/builder.yaml
 .build/prometheus .build/promtool: $(PROGRAMS)/prometheus/go.mod $(PROGRAMS)/prometheus/go.sum
 	@$(NEEDS_GO)
 	go build -C $(PROGRAMS)/prometheus -buildvcs=false -ldflags="-s -w" -o $(CURDIR)/$@ github.com/prometheus/prometheus/cmd/$(@F)
+
+# The loader of Docker Compose by itself: it reads and checks compose.yaml where there is no Docker.
+.build/compose-spec: Makefile
+	@$(NEEDS_GO)
+	GOBIN=$(CURDIR)/.build/bin go install github.com/compose-spec/compose-go/v2/cmd@$(COMPOSE_GO_VERSION)
+	@mv .build/bin/cmd $@

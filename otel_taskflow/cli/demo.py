@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from otel_taskflow.cli.commands import Commands
+from otel_taskflow.errors import ConfigurationError
 
 
 def add_to(commands: Commands) -> None:
@@ -13,6 +15,7 @@ def add_to(commands: Commands) -> None:
     demo.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     demo.add_argument("--port", type=int, default=8000, help="port (default: %(default)s; the next free one is taken)")
     demo.add_argument("--otlp", metavar="URL", help="also export to this collector, e.g. http://127.0.0.1:4318")
+    demo.add_argument("--grafana", metavar="URL", help="link tasks to their traces and lines in this Grafana")
     demo.add_argument("--dir", default=".otel_taskflow", help="folder of journal and store (default: %(default)s)")
     demo.set_defaults(run=_run)
 
@@ -20,4 +23,10 @@ def add_to(commands: Commands) -> None:
 def _run(options: argparse.Namespace) -> int:
     from otel_taskflow.demo import run_demo
 
-    return run_demo(host=options.host, port=options.port, otlp=options.otlp, folder=options.dir)
+    try:
+        return run_demo(
+            host=options.host, port=options.port, otlp=options.otlp, folder=options.dir, grafana=options.grafana
+        )
+    except ConfigurationError as error:
+        print(f"otel-taskflow demo: {error}", file=sys.stderr)
+        return 2

@@ -14,26 +14,28 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from otel_taskflow import OTLPExporter, setup_telemetry
+from otel_taskflow import OTLPExporter, links, setup_telemetry
 from otel_taskflow.demo.shop import Shop, make_shop
 
+SERVICE = "shop"
 ORDERS_PER_MINUTE = 40
 FIRST_ORDERS = 12
 REPORT_LINES = 100_000
 
 
-def run_demo(*, host: str, port: int, otlp: str | None, folder: str) -> int:
+def run_demo(*, host: str, port: int, otlp: str | None, folder: str, grafana: str | None = None) -> int:
     """Serve until Ctrl-C. Returns the exit status."""
     try:
         import uvicorn
     except ImportError:
         print("otel-taskflow demo needs uvicorn: pip install 'otel-taskflow[demo]'", file=sys.stderr)
         return 1
-    shop = make_shop(dir=folder, observers=_exporters(otlp))
+    to_grafana = None if grafana is None else links.grafana(grafana, service=SERVICE)
+    shop = make_shop(links=to_grafana, dir=folder, observers=_exporters(otlp))
     telemetry = _export_to(otlp, shop)
     port = _free_port(host, port)
     server = uvicorn.Server(uvicorn.Config(shop.app, host=host, port=port, log_level="warning"))
-    customers = _Customers(f"http://{host}:{port}")
+    customers = _Customers(f"http://{_reachable(host)}:{port}")
     threading.Thread(target=_greet_and_order, args=(server, shop, customers), daemon=True).start()
     try:
         asyncio.run(server.serve())
@@ -56,7 +58,7 @@ def _export_to(otlp: str | None, shop: Shop) -> Any:
     if otlp is None:
         return None
 
-    return setup_telemetry(shop.app, service_name="shop", endpoint=otlp)
+    return setup_telemetry(shop.app, service_name=SERVICE, endpoint=otlp)
 
 
 def _greet_and_order(server: Any, shop: Shop, customers: _Customers) -> None:
@@ -119,6 +121,11 @@ class _Customers:
             urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
         except (urllib.error.URLError, OSError):
             self.pause(1.0)
+
+
+def _reachable(host: str) -> str:
+    """Who listens on all addresses is reached on this one."""
+    return "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
 
 
 def _free_port(host: str, port: int) -> int:

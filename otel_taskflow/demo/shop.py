@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,12 +39,12 @@ class Shop:
     tasks: TaskManager
 
 
-def make_shop(seed: int | None = None, **manager_settings: Any) -> Shop:
-    """Build the app. ``seed`` makes the failures repeatable."""
+def make_shop(seed: int | None = None, links: Mapping[str, str] | None = None, **manager_settings: Any) -> Shop:
+    """Build the app. ``seed`` makes the failures repeatable; ``links`` lead to where the telemetry is."""
     chance = random.Random(seed)  # noqa: S311 - a demo's dice
     task_manager = TaskManager(**manager_settings)
     app = FastAPI(title="The shop")
-    TaskAdmin(app, task_manager, title="The shop", print_link=False)
+    TaskAdmin(app, task_manager, title="The shop", print_link=False, links=links)
     _add_orders(app, task_manager, chance)
     _add_reports(app, task_manager)
     _add_stock(app, task_manager)
@@ -72,8 +73,9 @@ def _add_orders(app: FastAPI, task_manager: TaskManager, chance: random.Random) 
 
     @app.post("/orders")
     def place_order(order: Order, tasks: Any = Depends(task_manager.get_tasks)) -> dict[str, str]:
-        tasks.add_task(send_email, f"{order.customer_id}@example.com", f"Your order {order.order_id}")
-        return {"task_id": tasks.add_task(fulfill_order, order, tags={"customer": order.customer_id})}
+        tags = {"customer": order.customer_id, "order_id": order.order_id}
+        tasks.add_task(send_email, f"{order.customer_id}@example.com", f"Your order {order.order_id}", tags=tags)
+        return {"task_id": tasks.add_task(fulfill_order, order, tags=tags)}
 
 
 def _add_reports(app: FastAPI, task_manager: TaskManager) -> None:
