@@ -146,6 +146,20 @@ def test_task_logs_are_in_files_for_people_and_for_programs(tmp_path: Path) -> N
     assert (json.loads(record)["level"], json.loads(record)["extra"]) == ("warning", {"row": 7})
 
 
+def test_links_lead_from_a_task_to_where_its_telemetry_is(tmp_path: Path) -> None:
+    found = [line.split(": ", 2) for line in main_of(tmp_path, "deep_links")]
+    assert [(place, name) for place, name, _ in found] == [
+        ("task", "Trace in Grafana"), ("task", "Logs in Grafana"), ("task", "Trace in Jaeger"), ("task", "Runbook"),
+        ("attempt 1", "Trace in Grafana"), ("attempt 1", "Attempt's logs in Grafana"), ("attempt 1", "Trace in Jaeger"),
+        ("line 1", "Trace in Grafana"), ("line 1", "Line in Grafana"), ("line 1", "Trace in Jaeger"),
+        ("line 1", "Around this line"),
+    ]  # fmt: skip
+    urls = {(place, name): url for place, name, url in found}
+    assert urls["task", "Runbook"] == "https://wiki.example.com/tasks?name=fulfill_order"
+    assert urls["line 1", "Around this line"].endswith("-0-1")
+    assert urls["attempt 1", "Trace in Jaeger"] == urls["line 1", "Trace in Jaeger"] != urls["task", "Trace in Jaeger"]
+
+
 def test_a_cancelled_task_is_run_again_as_a_new_one(tmp_path: Path) -> None:
     first, second, refusal = main_of(tmp_path, "cancel")
     assert (first, second) == ("cancelled user", "repeats the first one: True")

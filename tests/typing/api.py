@@ -52,6 +52,7 @@ from otel_taskflow import (
     TaskStatus,
     UnsupportedParameterError,
     get_task_context,
+    links,
     setup_telemetry,
     task_log,
     wrap,
@@ -130,6 +131,10 @@ task_manager.task(retry_on=[ValueError])  # type: ignore[call-overload]  # a typ
 app = FastAPI()
 admin = TaskAdmin(app, task_manager, "/tasks", auth=("ops", "secret"), allowed_hosts=["tasks.example.com"])
 assert_type(admin.path, str)
+assert_type(links.grafana("https://grafana.example.com", tempo=None, service="shop"), dict[str, str])
+ours = {"Ours": "https://traces.example.com/{trace_id}"}
+TaskAdmin(app, task_manager, "/more", links=links.jaeger("https://jaeger.example.com") | links.datadog() | ours)
+TaskAdmin(app, task_manager, "/wrong", links="https://traces.example.com")  # type: ignore[arg-type]  # a mapping
 TaskAdmin(app, task_manager, display_func_args="yes")  # type: ignore[arg-type]  # True or False
 task_manager.init_app(app)
 
