@@ -51,8 +51,9 @@ demo-observability: ## the same shop with a collector, Tempo, Loki, Prometheus a
 test: $(VENV)/.test $(VENV)/.ui ## pass all tests
 	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
 
+test-failures: MARK ?= failure
 test-failures: $(VENV)/.test $(VENV)/.ui ## bring about every failure of docs/reliability.md
-	$(BIN)/python -m pytest -m failure --durations=20 $(ARGS)
+	$(BIN)/python -m pytest -m $(MARK) --durations=20 $(ARGS)
 
 test-backends: $(VENV)/.test $(VENV)/.ui $(BACKENDS) ## compare what real backends hold with the store
 	$(BIN)/python -m pytest -m backends --durations=20 $(ARGS)
