@@ -64,7 +64,12 @@ class Prometheus(Program):
 
 @contextmanager
 def running_prometheus(
-    folder: Path, *, rules: tuple[Path, ...] = (), targets: Mapping[str, str] | None = None, evaluation: str = "15s"
+    folder: Path,
+    *,
+    configuration: Path = CONFIGURATION,
+    rules: tuple[Path, ...] = (),
+    targets: Mapping[str, str] | None = None,
+    evaluation: str = "15s",
 ) -> Iterator[Prometheus]:
     """A Prometheus that is ready, with its data, log and configuration in ``folder``; stopped at the end.
 
@@ -72,7 +77,7 @@ def running_prometheus(
     (``otelcol:8888``) are here.
     """
     home = folder / "prometheus"
-    _configure(home, rules, targets or {}, evaluation)
+    _configure(home, _adapted(configuration.read_text(), targets or {}, evaluation), rules)
     (port,) = free_ports(1)
     command = [
         str(require_backend("prometheus")),
@@ -91,17 +96,20 @@ def running_prometheus(
         prometheus.stop()
 
 
-def _configure(home: Path, rules: tuple[Path, ...], targets: Mapping[str, str], evaluation: str) -> None:
-    """The shipped configuration with the addresses of this run, and the rules beside it as compose mounts them."""
+def _configure(home: Path, text: str, rules: tuple[Path, ...]) -> None:
+    """The configuration, and the rules beside it as compose mounts them."""
     (home / "rules").mkdir(parents=True)
-    text = CONFIGURATION.read_text()
-    for name, address in targets.items():
-        assert f'"{name}"' in text, f"{name} is no target of {CONFIGURATION.name}"
-        text = text.replace(f'"{name}"', f'"{address}"')
-    text = text.replace("_interval: 15s", f"_interval: {evaluation}")
     (home / "prometheus.yaml").write_text(text)
     for file in rules:
         shutil.copy(file, home / "rules")
+
+
+def _adapted(text: str, targets: Mapping[str, str], evaluation: str) -> str:
+    """The configuration with the addresses and the pace of this run."""
+    for name, address in targets.items():
+        assert f'"{name}"' in text, f"{name} is no target of the configuration"
+        text = text.replace(f'"{name}"', f'"{address}"')
+    return text.replace("_interval: 15s", f"_interval: {evaluation}")
 
 
 def _rank(alert: Mapping[str, Any]) -> int:

@@ -32,6 +32,7 @@ RUN_LIMIT = 180.0
 SETTLE_LIMIT = 60.0
 FLUSH = "1s"
 """How often metrics of spans are flushed here."""
+OVERLAYS = ("grafana-stack",)
 METRICS_NEVER = "3600000"
 """Milliseconds: the shop exports metrics when it says so."""
 
@@ -115,17 +116,20 @@ def running_stack(
 
     ``settings`` are more environment variables of the collector. Tempo is not there: traces wait in the collector's queue.
     """
+    metrics_port, nobody = free_ports(2)
     with ExitStack() as programs:
         loki = programs.enter_context(running_loki(folder))
-        prometheus = programs.enter_context(running_prometheus(folder, rules=rules, evaluation="1s"))
+        targets = {"otelcol:8888": f"127.0.0.1:{metrics_port}", "loki:3100": loki.url.removeprefix("http://")}
+        prometheus = programs.enter_context(running_prometheus(folder, rules=rules, targets=targets, evaluation="1s"))
         environment = {
             "LOKI_ENDPOINT": loki.otlp_endpoint,
             "PROMETHEUS_ENDPOINT": prometheus.otlp_endpoint,
+            "TEMPO_ENDPOINT": f"http://127.0.0.1:{nobody}",
+            "OTELCOL_METRICS_PORT": str(metrics_port),
             "OTELCOL_SPAN_METRICS_INTERVAL": FLUSH,
-            "TEMPO_ENDPOINT": f"http://127.0.0.1:{free_ports(1)[0]}",
             **(settings or {}),
         }
-        collector = programs.enter_context(running_collector(folder, "grafana-stack", *overlays, settings=environment))
+        collector = programs.enter_context(running_collector(folder, *OVERLAYS, *overlays, settings=environment))
         yield Stack(collector, loki, prometheus, folder)
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
+from time import time_ns
 
 import pytest
 
+from tests.backends.loki import running_loki
+from tests.backends.otlp import post_logs
 from tests.backends.shop_tasks import ORDERS_OF_A_REPORT, tasks_of
 from tests.backends.stack import (
     RUN_LIMIT,
@@ -18,12 +22,14 @@ from tests.backends.stack import (
     wait_until,
     wait_until_settled,
 )
+from tests.collector.process import CONFIG
 from tests.conftest import ROOT
 
 pytestmark = [pytest.mark.backends, pytest.mark.timeout(300)]
 MANY_ORDERS = 4_900
 LIVES = 60
 """Ten instances and fifty restarts: sixty processes."""
+SPAN_METRICS = '{__name__=~"traces_span_metrics_.+"}'
 OF_SPANS = '{__name__=~"traces_.+"}'
 OF_THE_SDK = '{__name__=~"messaging_.+|otel_taskflow_.+"}'
 
@@ -51,6 +57,34 @@ def test_ten_thousand_tasks_have_the_streams_and_series_of_a_hundred(tmp_path: P
             == ([{"service_name": "shop"}], {"service_name"})
         )
         assert series(stack) == few
+
+
+@pytest.mark.parametrize(
+    ("setting", "streams"), [("[service.name]", 1), ("[service.name, service.instance.id]", LIVES)]
+)
+def test_a_process_is_a_stream_of_its_own_only_if_its_id_is_an_index_label(
+    tmp_path: Path, setting: str, streams: int
+) -> None:
+    text = (CONFIG / "backends" / "loki.yaml").read_text()
+    assert "as_index_labels: [service.name]" in text
+    (tmp_path / "loki.yaml").write_text(text.replace("as_index_labels: [service.name]", f"as_index_labels: {setting}"))
+    with running_loki(tmp_path, configuration=tmp_path / "loki.yaml") as loki:
+        for process in range(LIVES):
+            post_logs(loki.otlp_endpoint, [(time_ns(), "here")], instance=str(process))
+        assert len(loki.streams()) == streams
+
+
+def test_a_restart_of_the_collector_makes_the_series_of_spans_again(tmp_path: Path) -> None:
+    with running_stack(tmp_path) as stack:
+        for life in range(2):
+            run_shop(stack, first=life * ORDERS_OF_A_REPORT, count=ORDERS_OF_A_REPORT)
+            wait_until_settled(stack)
+            settle(stack)
+            stack.collector.stop()
+            stack.collector.restart()
+        by_life = Counter(each["collector_instance_id"] for each in stack.prometheus.series(SPAN_METRICS))
+        assert len(by_life) == 2
+        assert len(set(by_life.values())) == 1
 
 
 def test_restarts_of_the_app_add_no_stream_and_no_series_of_spans(tmp_path: Path) -> None:

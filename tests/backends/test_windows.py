@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from time import time_ns
 
 import pytest
 
 from tests.backends.loki import Loki, running_loki
 from tests.backends.otlp import HOUR, SECOND, post_counter, post_logs
+from tests.backends.prometheus import CONFIGURATION as PROMETHEUS
 from tests.backends.prometheus import Prometheus, running_prometheus
 from tests.backends.stack import wait_until
 from tests.collector.process import CONFIG
@@ -132,3 +134,17 @@ def test_samples_older_than_the_window_are_refused(prometheus: Prometheus) -> No
     answer = post_counter(prometheus.otlp_endpoint, "ancient", [(now - 7 * HOUR, 1)], instance="one")
     assert answer.status == 400
     assert count_of(prometheus, "ancient_total") == 1
+
+
+def test_without_the_setting_prometheus_refuses_what_is_an_hour_behind_its_newest_sample(tmp_path: Path) -> None:
+    text = PROMETHEUS.read_text()
+    assert "time_window: 6h" in text
+    (tmp_path / "plain.yaml").write_text(text.replace("time_window: 6h", "time_window: 0s"))
+    with running_prometheus(tmp_path, configuration=tmp_path / "plain.yaml") as plain:
+        now = time_ns()
+        answers = [
+            post_counter(plain.otlp_endpoint, name, [(now - minutes * 60 * SECOND, 1)], instance="one")
+            for name, minutes in (("newest", 0), ("late", 50), ("too.late", 70), ("newest", 1))
+        ]
+        assert [answer.status for answer in answers] == [200, 200, 400, 400]
+        assert ["out of bounds" in answers[2].text, "out of order" in answers[3].text] == [True, True]

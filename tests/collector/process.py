@@ -18,6 +18,8 @@ from tests.conftest import ROOT, require_program
 
 CONFIG = ROOT / "collector-config"
 BINARY = ROOT / ".build" / "otelcol"
+PORTS = ("OTELCOL_HTTP_PORT", "OTELCOL_GRPC_PORT", "OTELCOL_HEALTH_PORT", "OTELCOL_METRICS_PORT")
+"""Those of ``Collector``, in its order."""
 START_LIMIT = 20.0
 STOP_LIMIT = 20.0
 
@@ -147,17 +149,10 @@ def free_ports(count: int) -> list[int]:
 
 
 def _make(folder: Path, overlays: tuple[str, ...], settings: Mapping[str, str]) -> Collector:
-    http_port, grpc_port, health_port, metrics_port = free_ports(4)
     output, log = folder / "otlp.jsonl", folder / "otelcol.log"
-    environment = {
-        **os.environ,
-        "OTELCOL_FILE": str(output),
-        "OTELCOL_GRPC_PORT": str(grpc_port),
-        "OTELCOL_HEALTH_PORT": str(health_port),
-        "OTELCOL_HTTP_PORT": str(http_port),
-        "OTELCOL_METRICS_PORT": str(metrics_port),
-        "OTELCOL_STORAGE": str(folder / "otelcol-queues"),
-        **settings,
-    }
+    ports = dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True))
+    storage = str(folder / "otelcol-queues")
+    environment = {**os.environ, "OTELCOL_FILE": str(output), "OTELCOL_STORAGE": storage, **ports, **settings}
     command = [str(require_otelcol()), *config_arguments(overlays)]
-    return Collector(command, environment, http_port, grpc_port, health_port, metrics_port, output, log)
+    http, grpc, health, metrics = (int(environment[name]) for name in PORTS)
+    return Collector(command, environment, http, grpc, health, metrics, output, log)
