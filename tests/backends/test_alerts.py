@@ -13,10 +13,11 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from tests.backends.shop_tasks import PaymentError, make_manager
 from tests.backends.stack import Stack, count_spans, running_stack, wait_until
+from tests.conftest import ROOT
 
 pytestmark = [pytest.mark.backends, pytest.mark.timeout(300)]
-RULES = Path(__file__).with_name("failing.rules.yaml")
-ALERT = "TaskFailureRatioHigh"
+RULES = ROOT / "grafana" / "alerts" / "otel-taskflow.rules.yaml"
+RATIO, FOR_GOOD = "TaskFailureRatioHigh", "TasksFailedForGood"
 BURST = 10
 """Tasks at a time."""
 
@@ -49,14 +50,15 @@ def till(stack: Stack) -> Iterator[Callable[[bool], None]]:
     manager.close()
 
 
-def test_an_alert_fires_during_a_burst_of_failures_and_resolves_after_it(tmp_path: Path, rules: Path) -> None:
+def test_alerts_fire_during_a_burst_of_failures_and_resolve_after_it(tmp_path: Path, rules: Path) -> None:
     with running_stack(tmp_path, rules=(rules,)) as stack, till(stack) as run:
 
-        def state_after(fails: bool) -> str:
+        def states_after(fails: bool) -> tuple[str, str]:
             run(fails)
-            return stack.prometheus.alerts().get(ALERT, "inactive")
+            alerts = stack.prometheus.alerts()
+            return alerts.get(RATIO, "inactive"), alerts.get(FOR_GOOD, "inactive")
 
-        assert wait_until(lambda: state_after(False) == "inactive" and count_spans(stack) > 2 * BURST)
-        assert wait_until(lambda: state_after(True) == "pending")
-        assert wait_until(lambda: state_after(True) == "firing")
-        assert wait_until(lambda: state_after(False) == "inactive")
+        assert wait_until(lambda: states_after(False) == ("inactive", "inactive") and count_spans(stack) > 2 * BURST)
+        assert wait_until(lambda: states_after(True) == ("pending", "firing"))
+        assert wait_until(lambda: states_after(True) == ("firing", "firing"))
+        assert wait_until(lambda: states_after(False) == ("inactive", "inactive"))
