@@ -53,7 +53,7 @@ class Intake:
             self.requests.append(request)
             self._changed.notify_all()
 
-    def wait_for(self, condition: Callable[[], object], limit: float = 30.0) -> None:
+    def wait_for(self, condition: Callable[[], object], limit: float = 60.0) -> None:
         """Block until the condition, which is looked at after each request, is true."""
         with self._changed:
             if not self._changed.wait_for(lambda: bool(condition()), limit):
