@@ -78,7 +78,7 @@ async def test_the_list_page_carries_the_first_tasks_and_figures(backend: Backen
     answer, seen = await open_page(make_app(backend, title="Shop"), "/tasks/dashboard")
     data = json.loads(seen.data)
     assert answer.status_code == 200
-    assert {"base", "title", "version", "initial", "health"} == set(data)
+    assert {"base", "title", "version", "initial", "health", "links"} == set(data)
     assert data["health"]["state"] == "ok"
     assert (data["base"], data["title"]) == ("/tasks", "Shop")
     assert [each["task_id"] for each in data["initial"]["tasks"]] == ["t1"]

@@ -59,7 +59,7 @@ AND {list}.created_at >= :created_after
 -- name: where_created_before
 AND {list}.created_at < :created_before
 
--- Without an index, which would make adding a task a fifth slower: 100,000 tasks are looked through in 0.2 s.
+-- Without an index, which made writing a task a quarter slower: 100,000 tasks are looked through in 0.2 s.
 -- name: where_trace
 AND (
     tasks.trace_id = :trace_id
