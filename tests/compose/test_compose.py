@@ -21,6 +21,7 @@ SERVICES = services()
 EACH = pytest.mark.parametrize("service", SERVICES.values(), ids=[*SERVICES])
 
 
+@pytest.mark.backends
 def test_composes_own_loader_accepts_the_file() -> None:
     program = require_program(str(ROOT / ".build/compose-spec"), remedy="make backends")
     command = [str(program), "-format", "json", str(FILE)]
