@@ -47,11 +47,6 @@ def traces(title: str, traceql: str) -> Link:
     return Link(title, _explore(query))
 
 
-def trace(title: str, trace_id: str) -> Link:
-    """One trace, in Explore, for the same time."""
-    return Link(title, _explore({"refId": "A", "queryType": "traceql", "query": trace_id}))
-
-
 def local_task(task_id: str) -> Link:
     """The page of one task in the app's own dashboard, whose address is the variable ``$dashboard``."""
     return Link("Lines and attempts in the app's dashboard", f"${{dashboard:raw}}/dashboard/tasks/{task_id}", True)

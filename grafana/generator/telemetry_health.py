@@ -132,12 +132,12 @@ def _sdk() -> tuple[Panel, ...]:
         Panel(
             "Failed in the SDK's exporters",
             "timeseries",
-            "What the SDK's exporters could not deliver and gave up.",
+            "What the SDK's exporters could not deliver and gave up, since the processes started.",
             "short",
             NO_SDK,
             tuple(
                 Query(
-                    or_zero(total(increase(f"otel_sdk_exporter_{signal}_exported_total", f"{failed}, {THESE}"))),
+                    or_zero(total(f"otel_sdk_exporter_{signal}_exported_total{{{failed}, {THESE}}}")),
                     signal.replace("_", " "),
                 )
                 for signal in signals
@@ -147,12 +147,12 @@ def _sdk() -> tuple[Panel, ...]:
         Panel(
             "Dropped by the SDK's full queues",
             "timeseries",
-            "What batch processors refused because their queue in memory was full.",
+            "What batch processors refused because their queue in memory was full, since the processes started.",
             "short",
             NO_SDK,
             tuple(
                 Query(
-                    or_zero(total(increase(f"otel_sdk_processor_{signal}_processed_total", f"{failed}, {THESE}"))),
+                    or_zero(total(f"otel_sdk_processor_{signal}_processed_total{{{failed}, {THESE}}}")),
                     signal,
                 )
                 for signal in signals[:2]
@@ -175,7 +175,7 @@ def _collector_flow() -> tuple[Panel, ...]:
         Panel(
             "Refused by the collector",
             "timeseries",
-            "What receivers sent back because memory or queues were full. Senders with a queue of their own try again.",
+            "What receivers sent back because memory or queues were full, since the start. Senders with a queue try again.",
             "short",
             NO_COLLECTOR,
             _of_signals("otelcol_receiver_refused_{}", is_loss=True),
@@ -192,7 +192,7 @@ def _collector_flow() -> tuple[Panel, ...]:
         Panel(
             "Lost by the collector",
             "timeseries",
-            "What a back end refused for good (400 and the like), and what did not fit into a queue.",
+            "What a back end refused for good (400 and the like), and what did not fit into a queue, since the start.",
             "short",
             NO_COLLECTOR,
             (
@@ -205,13 +205,18 @@ def _collector_flow() -> tuple[Panel, ...]:
 
 
 def _of_signals(name: str, suffix: str = "", *, is_loss: bool = False) -> tuple[Query, ...]:
-    """A query for each signal: a rate, or for losses their number, which is 0 where there were none."""
-    count = increase if is_loss else rate
-    by = [(signal, total(count(name.format(signal), COLLECTOR))) for signal in SIGNALS]
+    """A query for each signal: a rate, or for losses their number since the start.
+
+    A counter of losses is not there before the first one, which therefore is no increase.
+    """
     return tuple(
-        Query(or_zero(query) if is_loss else query, f"{signal.replace('_', ' ')} {suffix}".strip())
-        for signal, query in by
+        Query(_loss(name.format(signal)) if is_loss else total(rate(name.format(signal), COLLECTOR)), legend.strip())
+        for signal, legend in ((signal, f"{signal.replace('_', ' ')} {suffix}") for signal in SIGNALS)
     )
+
+
+def _loss(metric: str) -> str:
+    return or_zero(total(f"{metric}{{{COLLECTOR}}}"))
 
 
 def _collector_queues() -> tuple[Panel, ...]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
+from tests.backends.kept import Attempt
 from tests.backends.loki import running_loki
 from tests.backends.prometheus import running_prometheus
 from tests.backends.stack import OVERLAYS, Stack, wait_until_settled
@@ -22,6 +25,9 @@ from tests.grafana.queries import VALUES, Query, all_queries
 
 pytestmark = [pytest.mark.backends, pytest.mark.timeout(300)]
 EACH_SECOND = {"OTEL_METRIC_EXPORT_INTERVAL": "1000", "OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED": "true"}
+METRIC = re.compile(r"\b(?:up|(?:traces|otel|otelcol|messaging)_\w+)(?=\{)")
+NOT_HERE = re.compile(r"otelcol_exporter_(send|enqueue)_failed_\w+|otel_sdk_\w+_log_\w+")
+"""Nothing is lost here, and the shop has no log records but its lines, which its OTLPExporter sends."""
 ORDERS = 300
 RUN_LIMIT = 180.0
 
@@ -67,6 +73,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
         settings = {
             "LOKI_ENDPOINT": loki.otlp_endpoint,
             "PROMETHEUS_ENDPOINT": prometheus.otlp_endpoint,
+            "TEMPO_ENDPOINT": programs.enter_context(running_collector(folder_of(folder, "tempo"))).http_endpoint,
             "OTELCOL_SPAN_METRICS_INTERVAL": "1s",
             "OTELCOL_METRICS_PORT": str(metrics_port),
         }
@@ -77,17 +84,20 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
         yield Filled(stack, begin, failed.trace_id)
 
 
+def folder_of(folder: Path, name: str) -> Path:
+    """A folder for a second collector, which takes the traces in Tempo's place."""
+    (folder / name).mkdir()
+    return folder / name
+
+
 def fill(stack: Stack) -> None:
     """Half the orders until a report hangs, kill -9; then a process that takes over, does the rest and ends well."""
-    first = shop(stack, 0, ORDERS // 2, "hang")
-    assert first.stdout is not None
-    delivered = [line for line in first.stdout if line.startswith("delivered")]
-    assert delivered
-    first.kill()
-    first.communicate()
-    second = shop(stack, ORDERS // 2, ORDERS - ORDERS // 2, "finish")
-    second.communicate(timeout=RUN_LIMIT)
-    assert second.returncode == 0
+    with shop(stack, 0, ORDERS // 2, "hang") as killed:
+        for step in ("hanging", "delivered", "delivered"):
+            wait_for(step, killed)
+        killed.kill()
+    with shop(stack, ORDERS // 2, ORDERS - ORDERS // 2, "finish") as second:
+        assert second.wait(RUN_LIMIT) == 0
     wait_until_settled(stack)
 
 
@@ -100,8 +110,48 @@ def shop(stack: Stack, first: int, count: int, ending: str) -> subprocess.Popen[
         )
 
 
+def wait_for(step: str, process: subprocess.Popen[str]) -> None:
+    """Read what it prints until this step."""
+    assert process.stdout is not None
+    said = next((line for line in process.stdout if line.startswith(step)), None)
+    assert said is not None, f"the shop ended before it said {step!r}"
+
+
 def test_every_query_has_an_answer(filled: Filled) -> None:
     queries = [query for query in all_queries() if query.language != "traceql" and "alert" not in query.where]
     assert len(queries) > 60
     silent = [str(query) for query in queries if not any(map(math.isfinite, filled.ask(query)))]
     assert silent == []
+
+
+def test_every_metric_of_a_query_is_one_that_is_really_there(filled: Filled) -> None:
+    asked = {name for query in all_queries() if query.language == "promql" for name in METRIC.findall(query.text)}
+    assert len(asked) > 30
+    known = set(filled.stack.prometheus.get("/api/v1/label/__name__/values", {})["data"])
+    assert [name for name in asked - known if not NOT_HERE.fullmatch(name)] == []
+
+
+def test_an_exemplar_and_a_log_line_carry_what_the_data_sources_link_by(filled: Filled) -> None:
+    traces = {attempt.trace_id for attempt in filled.stack.kept().attempts}
+    exemplars = filled.stack.prometheus.exemplars("messaging_process_duration_seconds_bucket")
+    assert exemplars
+    assert {exemplar["labels"]["trace_id"] for exemplar in exemplars} <= traces
+    (line, *_) = filled.stack.loki.lines('{service_name="shop"} | severity_text="ERROR"')
+    assert line.metadata["trace_id"] in traces
+    assert line.metadata["otel_taskflow_task_id"] in filled.stack.kept().tasks
+
+
+def test_the_table_of_failing_tasks_names_those_that_failed_in_the_store(filled: Filled) -> None:
+    (table,) = [query for query in all_queries() if "topk(" in query.text]
+    found = {
+        (sample.labels["messaging_destination_name"], sample.labels["error_type"])
+        for sample in filled.stack.prometheus.samples(table.text)
+    }
+    attempts = filled.stack.kept().attempts
+    assert found == {
+        (attempt.task, attempt.error_type or attempt.outcome) for attempt in attempts if is_failure(attempt)
+    }
+
+
+def is_failure(attempt: Attempt) -> bool:
+    return attempt.outcome not in {"succeeded", "cancelled"}
