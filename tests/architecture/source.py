@@ -65,7 +65,7 @@ def package_modules() -> tuple[Module, ...]:
 
 @cache
 def modules_of_tests() -> tuple[Module, ...]:
-    return tuple(_parse(path) for path in files("tests", "examples", endings=(".py",)))
+    return tuple(_parse(path) for path in files("tests", "examples", "grafana", endings=(".py",)))
 
 
 def functions(module: Module) -> Iterator[Function]:

@@ -26,6 +26,8 @@ from tests.grafana.queries import VALUES, Query, all_queries
 pytestmark = [pytest.mark.backends, pytest.mark.timeout(300)]
 EACH_SECOND = {"OTEL_METRIC_EXPORT_INTERVAL": "1000", "OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED": "true"}
 METRIC = re.compile(r"\b(?:up|(?:traces|otel|otelcol|messaging)_\w+)(?=\{)")
+GROUPING = re.compile(r"by \(([^)]*)\)")
+MATCHER = re.compile(r"(\w+)(?:=~|!=|=)\"")
 NOT_HERE = re.compile(r"otelcol_exporter_(send|enqueue)_failed_\w+|otel_sdk_\w+_log_\w+")
 """Nothing is lost here, and the shop has no log records but its lines, which its OTLPExporter sends."""
 ORDERS = 300
@@ -129,6 +131,24 @@ def test_every_metric_of_a_query_is_one_that_is_really_there(filled: Filled) -> 
     assert len(asked) > 30
     known = set(filled.stack.prometheus.get("/api/v1/label/__name__/values", {})["data"])
     assert [name for name in asked - known if not NOT_HERE.fullmatch(name)] == []
+
+
+def test_every_label_of_a_query_is_one_that_is_really_there(filled: Filled) -> None:
+    texts = [query.text for query in all_queries() if query.language == "promql"]
+    grouped = {name for text in texts for names in GROUPING.findall(text) for name in re.findall(r"\w+", names)}
+    matched = {name for text in texts for name in MATCHER.findall(text)}
+    known = set(filled.stack.prometheus.get("/api/v1/labels", {})["data"])
+    assert (grouped | matched) - known == set()
+
+
+def test_no_answer_about_an_app_tells_its_processes_or_collectors_apart(filled: Filled) -> None:
+    instances = {series["instance"] for series in filled.stack.prometheus.series("otel_taskflow_queue_depth")}
+    assert len(instances) == 2
+    queries = [query for query in all_queries() if query.language == "promql" and "variable" not in query.where]
+    about_apps = [query for query in queries if 'job="otelcol"' not in query.text]
+    for query in about_apps:
+        for sample in filled.stack.prometheus.samples(query.text):
+            assert not {"instance", "collector_instance_id"} & set(sample.labels), str(query)
 
 
 def test_an_exemplar_and_a_log_line_carry_what_the_data_sources_link_by(filled: Filled) -> None:
