@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grafana.generator import links, promql
+from grafana.generator import durations, links, promql
 from grafana.generator.dashboards import DASHBOARD, SERVICES, Dashboard
 from grafana.generator.panels import Column, Panel, Query, Row
 from grafana.generator.promql import TASK, TASK_LEGEND, increase, now, or_zero, quantile, rate, ratio, total
@@ -99,17 +99,7 @@ def _attempts() -> tuple[Panel, ...]:
             (Query(ratio(FAILED, ENDED, TASK), TASK_LEGEND),),
             links=(TO_TASK,),
         ),
-        Panel(
-            "Duration of attempts",
-            "timeseries",
-            "Half, 95 % and 99 % of attempts were done within this time. A diamond is one attempt: click it for its trace.",
-            "s",
-            NO_METRICS,
-            tuple(
-                Query(quantile(share, BUCKETS), f"p{share * 100:.0f}", exemplars=share == 0.99)
-                for share in (0.5, 0.95, 0.99)
-            ),
-        ),
+        durations.panel(BUCKETS, NO_METRICS),
     )
 
 

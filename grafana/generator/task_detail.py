@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from grafana.generator import links, promql
+from grafana.generator import durations, links, promql
 from grafana.generator.dashboards import DASHBOARD, Dashboard, LabelValues, TextBox
 from grafana.generator.panels import Column, Panel, Query, Row
-from grafana.generator.promql import increase, now, or_zero, quantile, rate, ratio, total
+from grafana.generator.promql import increase, now, or_zero, rate, ratio, total
 
 THIS = 'service_name="$service", messaging_destination_name="$task"'
 OURS = f"{promql.OURS}, {THIS}"
@@ -50,7 +50,7 @@ def dashboard() -> Dashboard:
         variables=VARIABLES,
         rows=(
             Row("Attempts", _attempts()),
-            Row("Durations and retries", _durations()),
+            Row("Durations and retries", (*_durations(), *_load())),
             Row(
                 "Single attempts",
                 (_spans("Slow attempts", "duration > $slow"), _spans("Failed attempts", "status = error")),
@@ -93,17 +93,7 @@ def _attempts() -> tuple[Panel, ...]:
 
 def _durations() -> tuple[Panel, ...]:
     return (
-        Panel(
-            "Duration of attempts",
-            "timeseries",
-            "Half, 95 % and 99 % of attempts were done within this time. A diamond is one attempt: click it for its trace.",
-            "s",
-            NO_METRICS,
-            tuple(
-                Query(quantile(share, BUCKETS), f"p{share * 100:.0f}", exemplars=share == 0.99)
-                for share in (0.5, 0.95, 0.99)
-            ),
-        ),
+        durations.panel(BUCKETS, NO_METRICS),
         Panel(
             "Durations",
             "heatmap",
@@ -119,6 +109,11 @@ def _durations() -> tuple[Panel, ...]:
                 ),
             ),
         ),
+    )
+
+
+def _load() -> tuple[Panel, ...]:
+    return (
         Panel(
             "Running",
             "timeseries",
