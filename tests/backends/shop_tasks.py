@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -94,8 +95,9 @@ def place_orders(add_task: Callable[..., str], shop: ShopTasks, first: int, coun
 
 
 def say(text: str) -> None:
-    """Tell whoever started this program."""
-    print(text, flush=True)
+    """Tell whoever started this program. A line in one write: several threads may speak at once."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 def _attempt() -> int:

@@ -18,7 +18,7 @@ import pytest
 from tests.backends.kept import Attempt
 from tests.backends.loki import running_loki
 from tests.backends.prometheus import running_prometheus
-from tests.backends.stack import OVERLAYS, Stack, wait_until_settled
+from tests.backends.stack import OVERLAYS, Stack, wait_until, wait_until_settled
 from tests.collector.process import free_ports, running_collector
 from tests.conftest import ROOT
 from tests.grafana.queries import VALUES, Query, all_queries
@@ -30,6 +30,7 @@ GROUPING = re.compile(r"by \(([^)]*)\)")
 MATCHER = re.compile(r"(\w+)(?:=~|!=|=)\"")
 NOT_HERE = re.compile(r"otelcol_exporter_(send|enqueue)_failed_\w+|otel_sdk_\w+_log_\w+")
 """Nothing is lost here, and the shop has no log records but its lines, which its OTLPExporter sends."""
+LAST_OF_THE_COLLECTOR = 'otelcol_exporter_sent_metric_points{job="otelcol"}'
 ORDERS = 300
 RUN_LIMIT = 180.0
 
@@ -93,7 +94,11 @@ def folder_of(folder: Path, name: str) -> Path:
 
 
 def fill(stack: Stack) -> None:
-    """Half the orders until a report hangs, kill -9; then a process that takes over, does the rest and ends well."""
+    """Half the orders until a report hangs, kill -9; then a process that takes over, does the rest and ends well.
+
+    Prometheus asks the collector and Loki some seconds after its own start, and a rate needs two answers.
+    """
+    assert wait_until(lambda: stack.prometheus.number('up{job="otelcol"}') == 1)
     with shop(stack, 0, ORDERS // 2, "hang") as killed:
         for step in ("hanging", "delivered", "delivered"):
             wait_for(step, killed)
@@ -101,6 +106,7 @@ def fill(stack: Stack) -> None:
     with shop(stack, ORDERS // 2, ORDERS - ORDERS // 2, "finish") as second:
         assert second.wait(RUN_LIMIT) == 0
     wait_until_settled(stack)
+    assert wait_until(lambda: stack.prometheus.number(f"min(count_over_time({LAST_OF_THE_COLLECTOR}[1m]))") >= 2)
 
 
 def shop(stack: Stack, first: int, count: int, ending: str) -> subprocess.Popen[str]:
