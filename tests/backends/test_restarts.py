@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import urllib.request
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from otel_taskflow.testing.otlp_receiver import OTLPReceiver
+from otel_taskflow.testing.otlp_receiver import OTLPReceiver, Reply
 from tests.backends.stack import (
     ATTEMPTS,
     CALLS,
@@ -46,15 +48,32 @@ def sell(stack: Stack, meanwhile: Callable[[Stack], None]) -> None:
     run.wait_for("flowing")
     meanwhile(stack)
     run.finish()
-    wait_until_settled(stack)
 
 
-def test_a_collector_that_is_killed_and_restarted_loses_no_line_and_no_span(tmp_path: Path) -> None:
+def test_a_collector_that_is_killed_with_a_full_queue_loses_no_line_and_no_span(tmp_path: Path) -> None:
     with OTLPReceiver() as tempo, running_stack(tmp_path, settings={"TEMPO_ENDPOINT": tempo.url}) as stack:
-        sell(stack, kill_collector)
-        attempts = {attempt.span_id for attempt in stack.kept().attempts}
+        tempo.default = Reply(503)
+
+        def fail(stack: Stack) -> None:
+            stack.loki.kill()
+            assert wait_until(lambda: min(queued(stack, "loki"), queued(stack, "tempo")) > 0)
+            kill_collector(stack)
+            stack.loki.start()
+            tempo.default = Reply()
+
+        sell(stack, fail)
+        attempts, lines = {attempt.span_id for attempt in stack.kept().attempts}, sum(stack.kept().lines.values())
         assert wait_until(lambda: attempts <= span_ids(tempo))
-        assert count_lines(stack) == sum(stack.kept().lines.values())
+        assert wait_until(lambda: count_lines(stack) >= lines)
+        assert count_lines(stack) == lines
+
+
+def queued(stack: Stack, exporter: str) -> float:
+    """Records in the collector's queue for this destination."""
+    with urllib.request.urlopen(f"http://{stack.collector.metrics_endpoint}/metrics", timeout=5) as answer:
+        text = answer.read().decode()
+    found = re.findall(rf'otelcol_exporter_queue_size{{.*exporter="otlp_http/{exporter}".*}} (\S+)', text)
+    return sum(map(float, found))
 
 
 def span_ids(tempo: OTLPReceiver) -> set[str]:
@@ -83,6 +102,16 @@ def spans_by_collector(stack: Stack) -> Counter[str]:
     return Counter({each.labels["collector_instance_id"]: int(each.value) for each in stack.prometheus.samples(query)})
 
 
+def test_a_collector_that_is_ended_in_good_order_does_not_flush_the_metrics_of_spans(tmp_path: Path) -> None:
+    with running_stack(tmp_path, settings={"OTELCOL_SPAN_METRICS_INTERVAL": "1h"}) as stack:
+        run_shop(stack, first=0, count=1)
+        stack.collector.stop()
+        stack.collector.restart()
+        lines = sum(stack.kept().lines.values())
+        assert wait_until(lambda: count_lines(stack) == lines)
+        assert not wait_until(lambda: count_spans(stack) > 0, 3.0)
+
+
 def test_a_collector_that_is_killed_after_a_flush_takes_nothing_from_the_metrics_of_spans(tmp_path: Path) -> None:
     with running_stack(tmp_path) as stack:
         run_shop(stack, first=0, count=ORDERS)
@@ -97,6 +126,7 @@ def test_a_collector_that_is_killed_after_a_flush_takes_nothing_from_the_metrics
 def test_a_loki_that_is_killed_and_restarted_has_every_line_once(tmp_path: Path) -> None:
     with running_stack(tmp_path) as stack:
         sell(stack, kill_loki)
+        wait_until_settled(stack)
         assert count_lines(stack) == sum(stack.kept().lines.values())
         assert count_spans(stack) == len(stack.kept().attempts)
 
@@ -104,6 +134,7 @@ def test_a_loki_that_is_killed_and_restarted_has_every_line_once(tmp_path: Path)
 def test_a_prometheus_that_is_killed_and_restarted_counts_every_span_once(tmp_path: Path) -> None:
     with running_stack(tmp_path) as stack:
         sell(stack, kill_prometheus)
+        wait_until_settled(stack)
         assert count_spans(stack) == len(stack.kept().attempts)
         assert count_lines(stack) == sum(stack.kept().lines.values())
 
