@@ -10,6 +10,7 @@ from contextvars import Context
 from itertools import count
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection
+from time import time_ns
 from typing import Any
 
 from opentelemetry import context as otel_context
@@ -35,7 +36,8 @@ def serve(connection: Connection, setup: WorkerSetup) -> None:
     _live_no_longer_than_parent()
     if setup.capture_logging is not None:
         install_capture(setup.capture_logging)
-    journal = JournalWriter.create(setup.root, setup.header, budget=setup.budget)
+    header = setup.header._replace(pid=os.getpid(), created_at=time_ns())
+    journal = JournalWriter.create(setup.root, header, budget=setup.budget)
     threading.Thread(target=_tidy, args=(journal,), name="otel_taskflow-worker-journal", daemon=True).start()
     connection.send_bytes(b"ready")
     while (payload := _received(connection)) != GOODBYE:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from otel_taskflow import ConfigurationError, TaskManager
+from otel_taskflow.cli.diagnosis.journals import check
 from otel_taskflow.model import AttemptOutcome, TaskStatus
 from otel_taskflow.ports import TaskDetail
 from tests.crash.rows import Rows
@@ -176,6 +177,19 @@ def test_a_timeout_ends_the_process_and_the_task_has_failed(
     assert not found.attempts[0].late_end
     assert len(rows.logs(found.task.task_id)) == 10
     until(lambda: not is_alive(int((tmp_path / "pid").read_text())))
+
+
+def test_the_doctor_tells_a_worker_from_the_process_that_it_works_for(
+    manager: TaskManager, rows: Rows, folder: Path, tmp_path: Path
+) -> None:
+    manager.task(executor="process")(work.flood_and_wait)
+    told = tmp_path / "pid"
+    task_id = manager.add_task(work.flood_and_wait, str(told), 3)
+    pid = until(lambda: told.exists() and told.read_text())
+    rows.until(lambda: len(rows.logs(task_id)) == 3, "its lines are in the store")
+    (finding,) = [each for each in check(folder, folder / "tasks.db") if "worker process" in each.text]
+    assert f"worker process {pid} on" in finding.text
+    assert finding.text.endswith("3 events, 4.2 MB, 0 not in the store yet; its process lives")
 
 
 def test_a_cancel_ends_the_process(manager: TaskManager, rows: Rows, tmp_path: Path) -> None:

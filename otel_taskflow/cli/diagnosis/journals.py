@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from otel_taskflow.cli.diagnosis.findings import NOTE, OK, PROBLEM, Finding, age, size
+from otel_taskflow.engine.relay import RELAYED_NAME
 from otel_taskflow.errors import JournalError, StoreError
-from otel_taskflow.journal.folder import DEAD_NAME, is_neighbour
+from otel_taskflow.journal.folder import DEAD_NAME, employer_of, is_neighbour
 from otel_taskflow.journal.lock import is_held
+from otel_taskflow.journal.mark import read_mark
 from otel_taskflow.journal.reader import DeadReader
 from otel_taskflow.journal.writer import LOCK_NAME, read_end
 from otel_taskflow.stores.sqlite.inspecting import inspect
@@ -42,7 +44,7 @@ def check(root: Path, store_file: Path | None) -> Iterator[Finding]:
     if not journals:
         yield Finding(OK, "none: no process runs here, and the last ones have left nothing")
         return
-    stored = _stored(store_file, [each.name for each in journals])
+    stored = {**_stored(store_file, [each.name for each in journals]), **_brought(journals)}
     for each in journals:
         yield from _tell(each, journals, stored.get(each.name))
 
@@ -91,7 +93,8 @@ def _process(folder: Path) -> str:
         header = DeadReader(folder).header
     except (JournalError, OSError, ValueError):
         return ""
-    return "" if header is None else f"process {header.pid} on {header.host}, release {header.release}, "
+    kind = "process" if employer_of(folder.name) is None else "worker process"
+    return "" if header is None else f"{kind} {header.pid} on {header.host}, release {header.release}, "
 
 
 def _format(folder: Path) -> Iterator[Finding]:
@@ -101,6 +104,12 @@ def _format(folder: Path) -> Iterator[Finding]:
         yield Finding(PROBLEM, str(error))
     except (OSError, ValueError):
         return
+
+
+def _brought(journals: Sequence[Journal]) -> Mapping[str, int]:
+    """What the process that a worker works for has of the worker's, and so the store."""
+    workers = [each for each in journals if employer_of(each.name) is not None]
+    return {each.name: read_mark(each.folder / RELAYED_NAME) for each in workers}
 
 
 def _stored(store_file: Path | None, names: Sequence[str]) -> Mapping[str, int]:
