@@ -5,10 +5,12 @@ from __future__ import annotations
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Mapping
+from time import time_ns
 from typing import Any, NamedTuple
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 from opentelemetry.proto.metrics.v1.metrics_pb2 import (
@@ -20,6 +22,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
     Sum,
 )
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
 SECOND = 1_000_000_000
 HOUR = 3600 * SECOND
@@ -57,6 +60,24 @@ def post_counter(
     of_scope = ScopeMetrics(metrics=[Metric(name=name, sum=total)])
     of_resource = ResourceMetrics(resource=_resource(service, instance), scope_metrics=[of_scope])
     return _post(f"{endpoint}/v1/metrics", ExportMetricsServiceRequest(resource_metrics=[of_resource]))
+
+
+def post_spans(endpoint: str, count: int, *, instance: str, service: str = "shop") -> Answer:
+    """So many spans of attempts, in one request."""
+    now = time_ns()
+    spans = [
+        Span(
+            trace_id=number.to_bytes(16, "big"),
+            span_id=number.to_bytes(8, "big"),
+            name="process order",
+            kind=Span.SpanKind.SPAN_KIND_CONSUMER,
+            start_time_unix_nano=now,
+            end_time_unix_nano=now + SECOND,
+        )
+        for number in range(1, count + 1)
+    ]
+    of_resource = ResourceSpans(resource=_resource(service, instance), scope_spans=[ScopeSpans(spans=spans)])
+    return _post(f"{endpoint}/v1/traces", ExportTraceServiceRequest(resource_spans=[of_resource]))
 
 
 def _post(url: str, message: Any) -> Answer:

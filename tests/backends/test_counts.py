@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from tests.backends.shop import UNEXPORTED_ORDERS
-from tests.backends.shop_tasks import tasks_of
+from tests.backends.shop_tasks import attempts_of, tasks_of
 from tests.backends.stack import ATTEMPTS, CALLS, LINES, ORDERS, Stack, count_lines, count_spans
 
 pytestmark = [pytest.mark.backends, pytest.mark.timeout(300)]
@@ -19,6 +19,7 @@ PROCESSED = "messaging_process_duration_seconds_count"
 def test_the_run_had_a_thousand_tasks_with_retries_failures_and_an_interruption(filled_stack: Stack) -> None:
     kept = filled_stack.kept()
     assert len(kept.tasks) == tasks_of(ORDERS) + 1 == 1001
+    assert len(kept.attempts) == attempts_of(ORDERS) + 2
     assert set(kept.tasks.values()) == {"success", "failed"}
     assert kept.outcomes["monthly_report", "interrupted"] == 1
     assert kept.outcomes["fulfill_order", "retrying"] > 100

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from otel_taskflow.testing.otlp_receiver import OTLPReceiver, Reply
+from tests.backends.otlp import post_spans
 from tests.backends.stack import (
     ATTEMPTS,
     CALLS,
@@ -25,6 +26,8 @@ from tests.backends.stack import (
 
 pytestmark = [pytest.mark.backends, pytest.mark.timeout(300)]
 ORDERS = 200
+SMALL_QUEUE, TOO_MANY = str(Path(__file__).with_name("small-queue")), 301
+"""A queue for 300 spans, and more than it takes at once."""
 
 
 def kill_collector(stack: Stack) -> None:
@@ -100,6 +103,13 @@ def test_a_killed_collector_takes_from_the_metrics_of_spans_what_it_had_not_flus
 def spans_by_collector(stack: Stack) -> Counter[str]:
     query = f"sum by (collector_instance_id) (max_over_time({CALLS}{{{ATTEMPTS}}}[1h]))"
     return Counter({each.labels["collector_instance_id"]: int(each.value) for each in stack.prometheus.samples(query)})
+
+
+def test_spans_that_a_full_queue_refuses_count_again_when_they_are_sent_again(tmp_path: Path) -> None:
+    with running_stack(tmp_path, overlays=(SMALL_QUEUE,)) as stack:
+        for _ in range(2):
+            assert post_spans(stack.collector.http_endpoint, TOO_MANY, instance="one").status == 503
+        assert wait_until(lambda: count_spans(stack) == 2 * TOO_MANY)
 
 
 def test_a_collector_that_is_ended_in_good_order_does_not_flush_the_metrics_of_spans(tmp_path: Path) -> None:

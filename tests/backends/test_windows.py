@@ -90,6 +90,13 @@ def test_loki_takes_a_record_for_a_week(loki: Loki, age: int, status: int) -> No
     assert ("timestamp too old" in answer.text) == (status == 400)
 
 
+@pytest.mark.parametrize(("seconds", "status"), [(500, 204), (700, 400)])
+def test_loki_takes_a_record_of_a_clock_that_is_ten_minutes_ahead(loki: Loki, seconds: int, status: int) -> None:
+    answer = post_logs(loki.otlp_endpoint, [(time_ns() + seconds * SECOND, "new")], instance="one", service="ahead")
+    assert answer.status == status
+    assert ("timestamp too new" in answer.text) == (status == 400)
+
+
 def test_a_record_that_comes_twice_is_there_once(loki: Loki) -> None:
     now = time_ns()
     records = [(now - number * SECOND, f"line {number}") for number in range(20)]
@@ -148,3 +155,10 @@ def test_without_the_setting_prometheus_refuses_what_is_an_hour_behind_its_newes
         ]
         assert [answer.status for answer in answers] == [200, 200, 400, 400]
         assert ["out of bounds" in answers[2].text, "out of order" in answers[3].text] == [True, True]
+
+
+def test_one_sample_that_is_too_old_spoils_its_request(prometheus: Prometheus) -> None:
+    now = time_ns()
+    answer = post_counter(prometheus.otlp_endpoint, "spoilt", [(now, 2), (now - 7 * HOUR, 1)], instance="one")
+    assert answer.status == 400
+    assert count_of(prometheus, "spoilt_total") == 0
