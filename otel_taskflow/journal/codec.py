@@ -73,9 +73,9 @@ def decode_prefix(prefix: bytes) -> tuple[str, int] | None:
 def decode(payload: bytes) -> Event:
     """The event in ``payload``; what a later release has added at its end is left out. Raises JournalError."""
     try:
-        kind, *fields = from_json(payload)
-        del fields[_WIDTHS[kind] :]
-        return _DECODERS[kind](fields)
+        fields = from_json(payload)
+        make, end = _DECODERS[fields[0]]
+        return make(fields[1:end])
     except (ValueError, TypeError, LookupError) as error:
         raise JournalError(f"a journal record of {len(payload)} bytes cannot be read: {error}") from error
 
@@ -98,14 +98,14 @@ def _started(fields: list[Any]) -> AttemptStarted:
 
 
 def _ended(fields: list[Any]) -> AttemptEnded:
-    fields[4] = AttemptOutcome(fields[4])
-    fields[5] = TaskStatus(fields[5])
+    fields[4] = _OUTCOMES[fields[4]]
+    fields[5] = _STATUSES[fields[5]]
     fields[6] = None if fields[6] is None else ErrorInfo(*fields[6])
     return AttemptEnded(*fields)
 
 
 def _settled(fields: list[Any]) -> TaskSettled:
-    fields[2] = TaskStatus(fields[2])
+    fields[2] = _STATUSES[fields[2]]
     return TaskSettled(*fields)
 
 
@@ -113,16 +113,21 @@ def _span(fields: list[Any] | None) -> SpanIdentity | None:
     return None if fields is None else SpanIdentity(*fields)
 
 
-_WIDTHS: dict[str, int] = {kind: len(type_._fields) for type_, kind in _KIND_OF.items()}
-_WIDTHS["l"] = len(TaskLogged._fields) - 2
-_DECODERS: dict[str, Callable[[list[Any]], Event]] = {
-    "E": _enqueued,
-    "R": lambda fields: TaskReleased(*fields),
-    "S": _started,
-    "L": lambda fields: TaskLogged(*fields),
-    "l": _logged_plain,
-    "F": _ended,
-    "X": _settled,
-    "Y": lambda fields: TaskRetried(*fields),
-    "A": lambda fields: TaskAdopted(*fields),
+def _with_end(make: Callable[[list[Any]], Event], fields: int) -> tuple[Callable[[list[Any]], Event], int]:
+    """A decoder, and where what this release knows ends in the array, whose first entry is the kind."""
+    return make, fields + 1
+
+
+_STATUSES = {status.value: status for status in TaskStatus}
+_OUTCOMES = {outcome.value: outcome for outcome in AttemptOutcome}
+_DECODERS: dict[str, tuple[Callable[[list[Any]], Event], int]] = {
+    "E": _with_end(_enqueued, len(TaskEnqueued._fields)),
+    "R": _with_end(lambda fields: TaskReleased(*fields), len(TaskReleased._fields)),
+    "S": _with_end(_started, len(AttemptStarted._fields)),
+    "L": _with_end(lambda fields: TaskLogged(*fields), len(TaskLogged._fields)),
+    "l": _with_end(_logged_plain, len(TaskLogged._fields) - 2),
+    "F": _with_end(_ended, len(AttemptEnded._fields)),
+    "X": _with_end(_settled, len(TaskSettled._fields)),
+    "Y": _with_end(lambda fields: TaskRetried(*fields), len(TaskRetried._fields)),
+    "A": _with_end(lambda fields: TaskAdopted(*fields), len(TaskAdopted._fields)),
 }
