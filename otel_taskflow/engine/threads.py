@@ -5,33 +5,44 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from time import monotonic
 
 from otel_taskflow.engine.failures import report
 
+PROMPT = 0.0005
+"""Seconds in which a thread that is called comes, unless others keep the interpreter lock."""
+PAUSE = 0.005
+"""Seconds between two tries of a thread that would only be in the way; the interpreter's own switch interval."""
+
 
 class ThreadPool:
-    """Runs calls in at most ``limit`` daemon threads, first come first served. Threads are made when needed."""
+    """Runs calls in at most ``limit`` daemon threads, first come first served. Threads are made when needed.
+
+    Short calls are best left to the threads that run already: with 32 threads that all want the interpreter lock, a task that
+    does nothing cost twice as much. So only one thread is on its way at a time, and calls the next when it takes a call. One
+    that comes late, because the interpreter is busy, stands by for as long as the others take calls.
+    """
 
     def __init__(self, limit: int, name: str) -> None:
         self._limit = limit
         self._name = name
         self._calls: deque[Callable[[], None]] = deque()
-        self._ready = threading.Condition()
+        self._ready = threading.Condition(threading.Lock())
         self._idle = 0
         self._threads = 0
+        self._taken = 0
+        self._called_at: float | None = None
+        """When the thread that is on its way was called; None if there is none."""
+        self._taken_before = 0
+        """Calls that had been taken then."""
         self._closed = False
 
     def submit(self, call: Callable[[], None]) -> None:
         """Run ``call`` soon. What it raises is logged."""
         with self._ready:
             self._calls.append(call)
-            if self._idle >= len(self._calls):
-                self._ready.notify()
-            elif self._threads < self._limit:
-                self._threads += 1
-                self._start_thread()
-            elif self._idle:
-                self._ready.notify()
+            if self._called_at is None:
+                self._call_thread()
 
     @property
     def waiting(self) -> int:
@@ -44,10 +55,24 @@ class ThreadPool:
             self._closed = True
             self._ready.notify_all()
 
+    def _call_thread(self) -> None:
+        """Let one more come, if there is one."""
+        if self._idle:
+            self._ready.notify()
+        elif self._threads < self._limit:
+            self._start_thread()
+        else:
+            return
+        self._called_at, self._taken_before = monotonic(), self._taken
+
     def _start_thread(self) -> None:
-        threading.Thread(target=self._work, name=f"{self._name}-{self._threads}", daemon=True).start()
+        number = self._threads + 1
+        threading.Thread(target=self._work, name=f"{self._name}-{number}", daemon=True).start()
+        self._threads = number
 
     def _work(self) -> None:
+        with self._ready:
+            self._arrive()
         while (call := self._next_call()) is not None:
             try:
                 call()
@@ -57,11 +82,31 @@ class ThreadPool:
 
     def _next_call(self) -> Callable[[], None] | None:
         with self._ready:
-            self._idle += 1
             while not self._calls and not self._closed:
-                self._ready.wait()
-            self._idle -= 1
-            if self._calls:
-                return self._calls.popleft()
-            self._threads -= 1
-            return None
+                self._wait()
+            if not self._calls:
+                self._threads -= 1
+                return None
+            self._taken += 1
+            call = self._calls.popleft()
+            if self._calls and self._called_at is None:
+                self._call_thread()
+            return call
+
+    def _wait(self) -> None:
+        self._idle += 1
+        self._ready.wait()
+        self._idle -= 1
+        self._arrive()
+
+    def _arrive(self) -> None:
+        """Stand by until it is needed."""
+        while self._calls and self._is_in_the_way() and not self._closed:
+            self._called_at, self._taken_before = monotonic() + PAUSE, self._taken
+            self._ready.wait(PAUSE)
+        self._called_at = None
+
+    def _is_in_the_way(self) -> bool:
+        """It came late, and the others take what there is."""
+        called_at = self._called_at
+        return called_at is not None and self._taken > self._taken_before and monotonic() - called_at > PROMPT
