@@ -18,7 +18,8 @@ from otel_taskflow.events import (
     TaskLogged,
     TaskSettled,
 )
-from otel_taskflow.model import FINAL_STATUSES, SpanIdentity, TaskRow
+from otel_taskflow.lifecycle.decide import is_final
+from otel_taskflow.model import SpanIdentity, TaskRow
 from otel_taskflow.ports import JournalSlice
 from otel_taskflow.telemetry import semconv
 from otel_taskflow.telemetry.bridge import is_bridged
@@ -43,12 +44,22 @@ _no_context = Context()
 class _Known:
     """What a log record needs to know of its task."""
 
-    __slots__ = ("contexts", "enqueued", "name")
+    __slots__ = ("_contexts", "enqueued", "name", "spans")
 
     def __init__(self, name: str | None, enqueued: SpanIdentity | None) -> None:
         self.name = name
         self.enqueued = enqueued
-        self.contexts: dict[int, Context] = {}
+        self.spans: dict[int, SpanIdentity] = {}
+        """Of the attempts."""
+        self._contexts: dict[SpanIdentity | None, Context] = {}
+
+    def context_of(self, attempt: int) -> Context:
+        """That of the attempt's span, else of the enqueue span. Made when there is a record to emit."""
+        span = self.spans.get(attempt, self.enqueued)
+        context = self._contexts.get(span)
+        if context is None:
+            context = self._contexts[span] = _context_of(span)
+        return context
 
 
 class LogRecordConsumer:
@@ -110,20 +121,21 @@ class LogRecordConsumer:
             self.mishaps.note(_EMIT, error)
 
     def _take(self, event: Event) -> None:
-        if isinstance(event, TaskLogged):
+        if type(event) is TaskLogged:
             self._emit_line(event)
-        elif isinstance(event, TaskEnqueued):
+        elif type(event) is TaskEnqueued:
             self._remember(event.task_id, _Known(clean(event.name), event.span))
-        elif isinstance(event, AttemptStarted):
+        elif type(event) is AttemptStarted:
             known = self._known(event.task_id)
-            known.contexts[event.attempt] = _context_of(event.span)
-            self._emit(known, event.attempt, records_of_start(event))
-        elif isinstance(event, AttemptEnded):
-            known = self._known(event.task_id)
-            self._emit(known, event.attempt, records_of_end(event))
-            if event.status in FINAL_STATUSES:
+            known.spans[event.attempt] = event.span
+            if self._is_heard:
+                self._emit(known, event.attempt, records_of_start(event))
+        elif type(event) is AttemptEnded:
+            if self._is_heard:
+                self._emit(self._known(event.task_id), event.attempt, records_of_end(event))
+            if is_final(event.status):
                 self._finish(event.task_id)
-        elif isinstance(event, TaskSettled):
+        elif type(event) is TaskSettled:
             self._finish(event.task_id)
 
     def _emit_line(self, event: TaskLogged) -> None:
@@ -133,11 +145,9 @@ class LogRecordConsumer:
         self._emit(known, event.attempt, (record_of_line(event),), event)
 
     def _emit(self, known: _Known, attempt: int, records: tuple[Record, ...], line: TaskLogged | None = None) -> None:
-        if not self._is_heard:
+        if not self._is_heard or not records:
             return
-        context = known.contexts.get(attempt)
-        if context is None:
-            context = _context_of(known.enqueued)
+        context = known.context_of(attempt)
         for record in records:
             own = {**record.attributes, semconv.ATTEMPT_NUMBER: attempt + 1}
             if known.name is not None:
