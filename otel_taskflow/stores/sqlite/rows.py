@@ -16,6 +16,7 @@ _LEVEL_NAMES = {number: name for name, number in LEVELS.items()}
 TASK_WIDTH = 32
 _STATUSES = {status.value: status for status in TaskStatus}
 _OUTCOMES: dict[str | None, AttemptOutcome | None] = {None: None, **{each.value: each for each in AttemptOutcome}}
+_as_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _NO_ERROR = (None, None, None)
 _NO_SPAN = (None, None, None, None, None)
 
@@ -126,9 +127,9 @@ def to_json(value: Mapping[str, Any]) -> str | None:
     if not value:
         return None
     try:
-        return json.dumps(dict(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return _as_json(dict(value))
     except ValueError:
-        return json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return _as_json(_finite(value))
 
 
 def from_json(text: str | None) -> dict[str, Any]:
