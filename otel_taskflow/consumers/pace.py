@@ -14,6 +14,8 @@ T = TypeVar("T")
 
 STRETCH = 25
 """Events that are worked on without a rest, about 0.1 ms."""
+FOLDED = 50
+"""As many events are folded in that time."""
 REST = 0.0001
 """Seconds."""
 
@@ -23,9 +25,9 @@ def rest() -> None:
     sleep(REST)
 
 
-def paced(items: Sequence[T]) -> Iterator[T]:
+def paced(items: Sequence[T], stretch: int = STRETCH) -> Iterator[T]:
     """The items, with a rest after each stretch."""
-    for index, item in enumerate(items):
-        if index and index % STRETCH == 0:
+    for begin in range(0, len(items), stretch):
+        if begin:
             sleep(REST)
-        yield item
+        yield from items[begin : begin + stretch]

@@ -6,10 +6,11 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from time import monotonic, time_ns
 from typing import NamedTuple
 
-from otel_taskflow.consumers.pace import paced
+from otel_taskflow.consumers.pace import FOLDED, paced
 from otel_taskflow.consumers.slices import part_after
 from otel_taskflow.errors import StoreError, StoreReplacedError
 from otel_taskflow.lifecycle.fold import Entry, Fold, LineFold
@@ -23,6 +24,7 @@ CHUNKS_AT_ONCE = 20
 Earlier = Callable[[int, int], Iterable[JournalSlice]]
 """Slices of the events behind the first number, up to the second."""
 
+_paced = partial(paced, stretch=FOLDED)
 _logger = logging.getLogger("otel_taskflow")
 
 
@@ -53,7 +55,7 @@ class StoreConsumer:
     ) -> None:
         self._writer = writer
         self._journal_id = journal_id
-        self._fold: Fold | LineFold = LineFold(paced) if lines_only else Fold(journal_id, self._load, paced)
+        self._fold: Fold | LineFold = LineFold(_paced) if lines_only else Fold(journal_id, self._load, _paced)
         self._earlier = earlier
         self._restoring: Restoring | None = None
         self._lock = threading.RLock()
@@ -132,13 +134,13 @@ class StoreConsumer:
         if restoring is None or earlier is None:
             return
         lost = self.unrestored
-        fold, at = Fold(self._journal_id, self._load, paced), self._writer.offset(self._journal_id)
+        fold, at = Fold(self._journal_id, self._load, _paced), self._writer.offset(self._journal_id)
         for piece in earlier(at, self._done):
             self._write_again(fold, piece, restoring)
             self.unrestored += piece.last - at - len(piece.events)
             at = piece.last
         self.unrestored += self._done - at
-        self._fold = Fold(self._journal_id, self._load, paced, restoring.unfinished)
+        self._fold = Fold(self._journal_id, self._load, _paced, restoring.unfinished)
         self._written = self._writer.offset(self._journal_id)
         restoring.is_read = True
         if restoring.is_written:  # else its rows go with the next slice

@@ -6,15 +6,18 @@ dead journal it is skipped, counted, and reading resumes at the next magic.
 
 from __future__ import annotations
 
+from mmap import mmap
 from struct import Struct
 from typing import NamedTuple
 from zlib import crc32
 
 MAGIC = 0xF10C7A5C
 HEADER = Struct("<IIIQ")
-"""magic, length of the payload, CRC-32 of sequence number and payload, sequence number."""
+"""magic, length of the payload, CRC-32, sequence number. The CRC is over the payload, started with both halves of the number."""
 MAX_PAYLOAD = 16 * 1024 * 1024
 
+_HEADER_SIZE = HEADER.size
+_unpack_header = HEADER.unpack_from
 _magic_bytes = MAGIC.to_bytes(4, "little")
 
 
@@ -26,30 +29,25 @@ class Frame(NamedTuple):
     end: int
 
 
-def checksum(seq: int, payload: bytes) -> int:
-    """CRC-32 over the payload, started with the sequence number (both halves of it)."""
-    return crc32(payload, seq ^ (seq >> 32))
-
-
 def pack(seq: int, payload: bytes) -> bytes:
     """A record as it is written."""
     return HEADER.pack(MAGIC, len(payload), crc32(payload, seq ^ (seq >> 32)), seq) + payload
 
 
-def read_frame(buffer: bytes | memoryview, position: int) -> Frame | None:
+def read_frame(buffer: bytes | memoryview | mmap, position: int) -> Frame | None:
     """The record at ``position``; None if there is none, or a torn one."""
-    start = position + HEADER.size
-    if start > len(buffer):
+    start, size = position + _HEADER_SIZE, len(buffer)
+    if start > size:
         return None
-    magic, length, crc, seq = HEADER.unpack_from(buffer, position)
+    magic, length, crc, seq = _unpack_header(buffer, position)
     end = start + length
-    if magic != MAGIC or length > MAX_PAYLOAD or end > len(buffer):
+    if magic != MAGIC or length > MAX_PAYLOAD or end > size:
         return None
-    payload = bytes(buffer[start:end])
-    return Frame(seq, payload, end) if checksum(seq, payload) == crc else None
+    payload = bytes(buffer[start:end])  # of a map: already bytes
+    return Frame(seq, payload, end) if crc32(payload, seq ^ (seq >> 32)) == crc else None
 
 
-def skip_frames(buffer: bytes | memoryview, position: int, last: int) -> int:
+def skip_frames(buffer: bytes | memoryview | mmap, position: int, last: int) -> int:
     """Where the record behind number ``last`` begins, or the first that is not whole; by their heads only.
 
     For records that are known to be whole: nothing is checked.

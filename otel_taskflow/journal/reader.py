@@ -40,6 +40,11 @@ class LiveReader:
         self.skipped = 0
         """Records that were reclaimed before they were read."""
 
+    @property
+    def behind(self) -> int:
+        """Records that it has not read."""
+        return self._writer.end - self.at
+
     def read(self, limit: int) -> list[Record]:
         """At most ``limit`` records after ``at``, up to the writer's end. What was reclaimed meanwhile is skipped."""
         records: list[Record] = []
@@ -48,7 +53,7 @@ class LiveReader:
             segment = self._current_segment()
             # Asked before looking: the writer may finish a record and go on to the next segment between the two.
             is_full = segment.is_full
-            buffer = memoryview(segment.buffer)[: segment.size]
+            buffer = segment.buffer
             if self._has_moved:
                 self._position, self._has_moved = skip_frames(buffer, self._position, self.at), False
             frame = read_frame(buffer, self._position)
