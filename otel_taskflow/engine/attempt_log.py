@@ -55,7 +55,7 @@ class AttemptLog:
         self.ended = False
         self._append = writer.append_log
         self._next_seq = next_seq
-        self._prefix = log_prefix(context.task_id, context.attempt)
+        self._prefix = b""
         self._sanitizer = sanitizer
         self._is_plain = sanitizer.is_plain
         self._max_bytes = sanitizer.max_plain_bytes
@@ -76,7 +76,7 @@ class AttemptLog:
         ):
             time = time_ns()
             try:
-                payload = encode_log(self._prefix, time, seq, level, message, extra)
+                payload = encode_log(self._prefix or self._make_prefix(), time, seq, level, message, extra)
             except Exception:  # noqa: BLE001 - what JSON does not take goes the careful way
                 payload = b""
             if 0 < len(payload) <= self._max_bytes:
@@ -84,6 +84,11 @@ class AttemptLog:
                 self._keep(time, level, message, extra)
                 return
         self._log_carefully(seq, message, level, extra, logger)
+
+    def _make_prefix(self) -> bytes:
+        """At the first line: many attempts write none."""
+        self._prefix = log_prefix(self.context.task_id, self.context.attempt)
+        return self._prefix
 
     def take(self, payload: bytes) -> int:
         """Write a line as a worker process has written it; returns its number, 0 if it is another attempt's (a late line)."""

@@ -113,10 +113,12 @@ class Runner:
         now = self._parts.clock()
         queue_wait = ticks - task.ready_ticks
         code_name, worker = task.definition.code_name, self._parts.worker
-        started = AttemptStarted(row.task_id, now, number, NO_SPAN, worker, queue_wait, task.last_span, code_name)
+        previous = task.last_span
+        started = AttemptStarted(row.task_id, now, number, NO_SPAN, worker, queue_wait, previous, code_name)
         span = self._parts.telemetry.start_attempt(row, started)
         identity = task.last_span = span.identity
-        self._parts.writer.append(encode(started._replace(span=identity)))
+        started = AttemptStarted(row.task_id, now, number, identity, worker, queue_wait, previous, code_name)
+        self._parts.writer.append(encode(started))
         context = TaskContext(row.task_id, row.name, number, row.tags, identity.trace_id, identity.span_id)
         log = AttemptLog(context, self._parts.writer, task.next_seq, self._parts.sanitizer)
         attempt = RunningAttempt(number, span, log, now, queue_wait)

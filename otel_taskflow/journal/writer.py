@@ -172,18 +172,16 @@ class JournalWriter:
         return self._spare is not None
 
     def _append(self, payload: bytes) -> int:
-        if len(payload) > MAX_PAYLOAD:
-            raise JournalError(
-                f"an event of {len(payload)} bytes is larger than a journal record may be ({MAX_PAYLOAD})"
-            )
-        after = self._position + len(payload) + HEADER.size
+        size, position = len(payload), self._position
+        if size > MAX_PAYLOAD:
+            raise JournalError(f"an event of {size} bytes is larger than a journal record may be ({MAX_PAYLOAD})")
+        after = position + size + _HEADER_SIZE
         if after > self._room:
-            self._open_next(len(payload))
-            after = self._position + len(payload) + HEADER.size
+            self._open_next(size)
+            position = self._position
+            after = position + size + _HEADER_SIZE
         self.end = seq = self.end + 1
-        self._buffer[self._position : after] = (
-            _pack_header(MAGIC, len(payload), crc32(payload, seq ^ (seq >> 32)), seq) + payload
-        )
+        self._buffer[position:after] = _pack_header(MAGIC, size, crc32(payload, seq ^ (seq >> 32)), seq) + payload
         self._position = after
         _pack_end(self._end_map, 0, seq)
         if self.is_tailer_asleep:

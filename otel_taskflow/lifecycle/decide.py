@@ -46,6 +46,7 @@ RETRYABLE = frozenset({TaskStatus.FAILED, TaskStatus.INTERRUPTED, TaskStatus.CAN
 MAX_INTERRUPTIONS = 3
 """A task whose process dies again and again is not run for ever, however often it opted in."""
 
+_SUCCEEDED = Transition(TaskStatus.SUCCESS, AttemptOutcome.SUCCEEDED)
 SECOND = 1_000_000_000
 
 
@@ -95,7 +96,7 @@ def decide(run: Run, outcome: Outcome, now: int, draw: Callable[[], float] = ran
     """Say what follows from the outcome of an attempt. ``now`` is Unix nanoseconds."""
     match outcome:
         case Returned():
-            return Transition(TaskStatus.SUCCESS, AttemptOutcome.SUCCEEDED)
+            return _SUCCEEDED
         case Cancelled(reason=reason):
             return Transition(TaskStatus.CANCELLED, AttemptOutcome.CANCELLED, reason=reason)
         case Interrupted(reason=reason) if run.runs_on and run.interruptions < MAX_INTERRUPTIONS:

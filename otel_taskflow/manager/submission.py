@@ -113,9 +113,11 @@ class Submission:
         If it has not started within ``expires`` seconds (default: the decorator's), it is cancelled and never runs.
         Returns the task's id, or the id of the task that already has this ``idempotency_key``.
         """
-        given = {name: kwargs.pop(name) for name in _NOT_OUTSIDE if name in kwargs}
-        options = {**given, "tags": tags, "idempotency_key": idempotency_key, "expires": expires}
-        self.check_options(options)
+        given = {name: kwargs.pop(name) for name in _NOT_OUTSIDE if name in kwargs} if kwargs else {}
+        options: dict[str, Any] = {"tags": tags, "idempotency_key": idempotency_key, "expires": expires}
+        options = {**given, **{name: value for name, value in options.items() if value is not None}}
+        if options:
+            self.check_options(options)
         if given.get("eager") is False:
             raise ConfigurationError(
                 "add_task(eager=False): outside a request there is no response to wait for: the task starts at once; leave it out"
@@ -184,7 +186,7 @@ class Submission:
         retry_of: str | None = None,
     ) -> tuple[str, HeldTask | None]:
         eager = _is_eager(definition, options)
-        expires = options.get("expires")
+        tags, expires = options.get("tags"), options.get("expires")
         runtime = self.runtime
         runtime.check_store(definition.name)
         task = runtime.engine.add(
@@ -194,7 +196,7 @@ class Submission:
                 args=call[0],
                 kwargs=call[1],
                 kept_args=self._keep(definition, call),
-                tags=runtime.parts.sanitizer.tags(options.get("tags") or {}),
+                tags=runtime.parts.sanitizer.tags(tags) if tags else {},
                 idempotency_key=options.get("idempotency_key"),
                 held=not eager,
                 loop=loop,

@@ -23,6 +23,9 @@ class Kept(NamedTuple):
     """Why the call cannot be made again from JSON: names the parameter and the remedy."""
 
 
+_kept_nothing = Kept(_NOTHING)
+
+
 class ArgumentCodec:
     """Keeps the arguments of one function by its annotations. The call in this process never sees what is done here.
 
@@ -41,7 +44,7 @@ class ArgumentCodec:
     def check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Raise TypeError, as the call would, if the arguments do not fit the function's parameters."""
         shape = self._shape
-        if shape.signature is None or self._clearly_fits(args, kwargs):
+        if not (args or kwargs or shape.required) or shape.signature is None or self._clearly_fits(args, kwargs):
             return
         try:
             shape.signature.bind(*args, **kwargs)
@@ -51,7 +54,7 @@ class ArgumentCodec:
     def dump(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Kept:
         """The arguments as JSON, or why they cannot be kept. Never raises."""
         if not args and not kwargs:
-            return Kept(_NOTHING)
+            return _kept_nothing
         if self._is_plain(args, kwargs):
             try:
                 return Kept(to_json({"args": args, "kwargs": kwargs}).decode())

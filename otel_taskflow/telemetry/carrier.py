@@ -47,7 +47,7 @@ def pack(context: Context, mishaps: Mishaps) -> dict[str, str]:
         mishaps.note("write the carrier", error)
     if "traceparent" not in carrier:
         _w3c.inject(carrier, context)
-    return {clean(key): clean(value) for key, value in carrier.items()}
+    return {clean(key): clean(value) for key, value in carrier.items()} if carrier else carrier
 
 
 def unpack(carrier: Mapping[str, str], mishaps: Mishaps) -> Context:
@@ -56,13 +56,18 @@ def unpack(carrier: Mapping[str, str], mishaps: Mishaps) -> Context:
     if not carrier:
         return empty
     context = _w3c.extract(carrier, context=empty)
-    if _trace_keys.issuperset(carrier):
+    if has_only_trace(carrier):
         return context
     try:
         return propagate.extract(carrier, context=context)
     except Exception as error:  # noqa: BLE001 - a propagator of the app may raise anything
         mishaps.note("read the carrier", error)
         return context
+
+
+def has_only_trace(carrier: Mapping[str, str]) -> bool:
+    """Whether there is nothing in it but a span of W3C Trace Context."""
+    return _trace_keys.issuperset(carrier)
 
 
 def holds(carrier: Mapping[str, str], identity: SpanIdentity) -> bool:

@@ -73,7 +73,7 @@ def end_attributes(ended: AttemptEnded, omitted: int) -> Attributes:
 
 def error_type(ended: AttemptEnded) -> str | None:
     """``error.type`` of a failed attempt: the exception's type, else the outcome. None for one that did not fail."""
-    if ended.outcome not in _failed:
+    if ended.outcome is AttemptOutcome.SUCCEEDED or ended.outcome not in _failed:
         return None
     return clean(ended.error.type) if ended.error is not None else ended.outcome.value
 

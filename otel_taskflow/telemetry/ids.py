@@ -5,15 +5,20 @@ from __future__ import annotations
 from otel_taskflow.model import SpanIdentity
 from otel_taskflow.values.entropy import random_bytes
 
+_NO_TRACE = "0" * 32
+_NO_SPAN = "0" * 16
+
 
 def new_trace_id() -> str:
     """32 random hexadecimal digits, not all zero."""
-    return _nonzero(16)
+    drawn = random_bytes().hex()
+    return drawn if drawn != _NO_TRACE else new_trace_id()
 
 
 def new_span_id() -> str:
     """16 random hexadecimal digits, not all zero."""
-    return _nonzero(8)
+    drawn = random_bytes().hex()[:16]
+    return drawn if drawn != _NO_SPAN else new_span_id()
 
 
 def root_identity() -> SpanIdentity:
@@ -26,10 +31,3 @@ def child_identity(parent: SpanIdentity | None) -> SpanIdentity:
     if parent is None or not parent.trace_id:
         return root_identity()
     return SpanIdentity(parent.trace_id, new_span_id(), parent.span_id, parent.trace_flags, parent.trace_state)
-
-
-def _nonzero(size: int) -> str:
-    drawn = random_bytes()[:size]
-    while not any(drawn):
-        drawn = random_bytes()[:size]
-    return drawn.hex()

@@ -89,6 +89,7 @@ class _Instruments:
         self.make_lock()
         self._counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._wait: Counter[str] = Counter()
+        self._process_attributes: dict[str, dict[str, str]] = {}
         self._watched: list[tuple[Watched, Mishaps]] = []
         self._dropped: Counter[tuple[str, str]] = Counter()
         """The last figures of those that are not watched any more: a counter does not go down."""
@@ -168,8 +169,10 @@ class _Instruments:
 
     def add(self, what: str, name: str) -> None:
         with self._lock:
-            self._counts[what][name] += 1
-            self._counts["retrying"][name] += 0  # a counter that begins at 0: its first retry is an increase
+            counts = self._counts[what]
+            if name not in counts:
+                self._counts["retrying"][name] += 0  # a counter that begins at 0: its first retry is an increase
+            counts[name] += 1
 
     def ended(self, name: str, outcome: AttemptOutcome, queue_wait: int) -> None:
         with self._lock:
@@ -179,10 +182,12 @@ class _Instruments:
                 self._counts["retrying"][name] += 1
 
     def record(self, name: str, ended: AttemptEnded, context: Context) -> None:
-        attributes = _attributes(name, semconv.PROCESS)
+        attributes = self._process_attributes.get(name)
+        if attributes is None:
+            attributes = self._process_attributes[name] = _attributes(name, semconv.PROCESS)
         kind = error_type(ended)
         if kind is not None:
-            attributes[semconv.ERROR_TYPE] = kind
+            attributes = {**attributes, semconv.ERROR_TYPE: kind}
         self._duration.record(ended.duration / 1e9, attributes, context)
 
     def watch(self, watched: Watched, mishaps: Mishaps) -> None:
