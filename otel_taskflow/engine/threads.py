@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from time import monotonic
+from queue import SimpleQueue
+from time import monotonic, sleep
 
 from otel_taskflow.engine.failures import report
 
@@ -27,7 +28,9 @@ class ThreadPool:
         self._limit = limit
         self._name = name
         self._calls: deque[Callable[[], None]] = deque()
-        self._ready = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()
+        self._bell: SimpleQueue[None] = SimpleQueue()
+        """Idle threads wait here: in C, unlike at a Condition."""
         self._idle = 0
         self._threads = 0
         self._taken = 0
@@ -39,7 +42,7 @@ class ThreadPool:
 
     def submit(self, call: Callable[[], None]) -> None:
         """Run ``call`` soon. What it raises is logged."""
-        with self._ready:
+        with self._lock:
             self._calls.append(call)
             if self._called_at is None:
                 self._call_thread()
@@ -51,14 +54,17 @@ class ThreadPool:
 
     def close(self) -> None:
         """Idle threads leave; busy ones leave when their call returns. Nothing is joined."""
-        with self._ready:
+        with self._lock:
             self._closed = True
-            self._ready.notify_all()
+            for _ in range(self._idle):
+                self._bell.put(None)
+            self._idle = 0
 
     def _call_thread(self) -> None:
         """Let one more come, if there is one."""
         if self._idle:
-            self._ready.notify()
+            self._idle -= 1
+            self._bell.put(None)
         elif self._threads < self._limit:
             self._start_thread()
         else:
@@ -71,8 +77,7 @@ class ThreadPool:
         self._threads = number
 
     def _work(self) -> None:
-        with self._ready:
-            self._arrive()
+        self._arrive()
         while (call := self._next_call()) is not None:
             try:
                 call()
@@ -81,30 +86,33 @@ class ThreadPool:
             del call
 
     def _next_call(self) -> Callable[[], None] | None:
-        with self._ready:
-            while not self._calls and not self._closed:
-                self._wait()
-            if not self._calls:
-                self._threads -= 1
-                return None
-            self._taken += 1
-            call = self._calls.popleft()
-            if self._calls and self._called_at is None:
-                self._call_thread()
-            return call
+        while True:
+            with self._lock:
+                if self._calls:
+                    return self._take()
+                if self._closed:
+                    self._threads -= 1
+                    return None
+                self._idle += 1
+            self._bell.get()
+            self._arrive()
 
-    def _wait(self) -> None:
-        self._idle += 1
-        self._ready.wait()
-        self._idle -= 1
-        self._arrive()
+    def _take(self) -> Callable[[], None]:
+        self._taken += 1
+        call = self._calls.popleft()
+        if self._calls and self._called_at is None:
+            self._call_thread()
+        return call
 
     def _arrive(self) -> None:
         """Stand by until it is needed."""
-        while self._calls and self._is_in_the_way() and not self._closed:
-            self._called_at, self._taken_before = monotonic() + PAUSE, self._taken
-            self._ready.wait(PAUSE)
-        self._called_at = None
+        while True:
+            with self._lock:
+                if not self._calls or self._closed or not self._is_in_the_way():
+                    self._called_at = None
+                    return
+                self._called_at, self._taken_before = monotonic() + PAUSE, self._taken
+            sleep(PAUSE)
 
     def _is_in_the_way(self) -> bool:
         """It came late, and the others take what there is."""
