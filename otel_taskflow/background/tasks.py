@@ -145,7 +145,7 @@ class ManagedBackgroundTasks(_MixedTasks):
         Raises ConfigurationError for ``priority`` and ``queue``, which this release does not have, TypeError for a call
         that does not fit the function, TaskArgumentError with ``strict_args=True``, QueueFullError.
         """
-        options = {name: kwargs.pop(name) for name in _OPTIONS if name in kwargs}
+        options = {name: kwargs.pop(name) for name in _OPTIONS if name in kwargs} if kwargs else {}
         if self._manager.is_disabled:
             self._manager.check_options(options)
             super().add_task(func, *args, **kwargs)
@@ -203,8 +203,9 @@ class _FirstAttempt(BackgroundTask):
     """The place of a managed task on the request's list. Its own ``__call__``: no instrumentation wraps it as a plain one."""
 
     def __init__(self, held: HeldTask, tasks: ManagedBackgroundTasks) -> None:
-        self.run = partial(tasks.run_first_attempt, held)
-        super().__init__(self.run)
+        # What the base class's constructor sets, without its search for what kind of callable this is.
+        self.func = self.run = partial(tasks.run_first_attempt, held)
+        self.args, self.kwargs, self.is_async = (), {}, True
 
     async def __call__(self) -> None:
         await self.run()
