@@ -31,7 +31,7 @@ from otel_taskflow.telemetry.quiet import quiet
 from otel_taskflow.version import __version__
 
 STRETCH = 10
-"""Events after which a listened-to consumer rests: a record costs an SDK 10 us, and the app's loop wants the interpreter lock."""
+"""Records after which it rests: one costs an SDK 10 us, and the app's loop wants the interpreter lock."""
 REST = 0.0001
 MAX_TASKS = 100_000
 MAX_FINISHED = 1_000
@@ -82,6 +82,8 @@ class LogRecordConsumer:
         self._live: OrderedDict[str, _Known] = OrderedDict()
         self._finished: OrderedDict[str, _Known] = OrderedDict()
         self._is_heard = True
+        self._unrested = 0
+        """Records since the last rest."""
         self.mishaps = Mishaps()
 
     def resolve_with(self, resolve: Callable[[str], TaskRow | None]) -> None:
@@ -104,9 +106,10 @@ class LogRecordConsumer:
             return
         with quiet():
             self._is_heard = self._has_listener()
-            for index, (_sequence, event) in enumerate(piece.events, 1):
+            for _sequence, event in piece.events:
                 self._take_safely(event)
-                if self._is_heard and index % STRETCH == 0:
+                if self._unrested >= STRETCH:
+                    self._unrested = 0
                     sleep(REST)
 
     def close(self, timeout: float) -> None:
@@ -147,6 +150,7 @@ class LogRecordConsumer:
     def _emit(self, known: _Known, attempt: int, records: tuple[Record, ...], line: TaskLogged | None = None) -> None:
         if not self._is_heard or not records:
             return
+        self._unrested += len(records)
         context = known.context_of(attempt)
         for record in records:
             own = {**record.attributes, semconv.ATTEMPT_NUMBER: attempt + 1}
