@@ -205,7 +205,9 @@ class _FirstAttempt(BackgroundTask):
     def __init__(self, held: HeldTask, tasks: ManagedBackgroundTasks) -> None:
         # What the base class's constructor sets, without its search for what kind of callable this is.
         self.func = self.run = partial(tasks.run_first_attempt, held)
-        self.args, self.kwargs, self.is_async = (), {}, True
+        self.is_async = True
+        self.args = ()  # type: ignore[assignment] # the parameters of its own function, which has none
+        self.kwargs = {}  # type: ignore[assignment]
 
     async def __call__(self) -> None:
         await self.run()
