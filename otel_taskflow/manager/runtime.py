@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -35,6 +34,7 @@ from otel_taskflow.manager.header import header_for
 from otel_taskflow.manager.housekeeping import Housekeeping
 from otel_taskflow.manager.losses import Losses
 from otel_taskflow.manager.names import take_name
+from otel_taskflow.manager.origin import Origin
 from otel_taskflow.manager.pulse import Pulse, StandIn, stand_in_for
 from otel_taskflow.manager.quiet_store import quieted
 from otel_taskflow.manager.settings import Settings
@@ -99,7 +99,9 @@ class Runtime:
         self._signals = signals
         self._stand_in = stand_in
         self._undo = ExitStack()
-        self.pid = os.getpid()
+        self.origin = Origin()
+        self.is_hermetic = bool(blueprint.settings.testing)
+        """True in hermetic tests."""
         self.loops = Loops("otel_taskflow-loop", is_measured=not self.is_hermetic)
         self._unwatch: Callable[[], None] = _nothing_to_do
         self._undo.callback(self._stop_watching)
@@ -348,11 +350,6 @@ class Runtime:
         if Path(location).parent == self.root:
             return location
         return f"{location}, their journals in {self.root}"
-
-    @property
-    def is_hermetic(self) -> bool:
-        """True in hermetic tests."""
-        return bool(self._settings.testing)
 
     @property
     def dropped(self) -> Mapping[str, int]:

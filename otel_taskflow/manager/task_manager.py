@@ -177,7 +177,7 @@ class TaskManager(Submission):
     def _own_runtime(self) -> Runtime | None:
         """None before the start, after the end, and in a forked child, whose parent's it is."""
         runtime = self._runtime
-        return runtime if runtime is not None and runtime.pid == os.getpid() else None
+        return runtime if runtime is not None and runtime.origin.is_here else None
 
     def _start_lazily(self) -> Runtime:
         runtime = self._start()
@@ -196,7 +196,7 @@ class TaskManager(Submission):
                 raise ManagerClosedError(
                     f"the task manager {self.name!r} has been shut down; start the app again before adding tasks"
                 )
-            if self._runtime is not None and self._runtime.pid != os.getpid():
+            if self._runtime is not None and not self._runtime.origin.is_here:
                 self._runtime.abandon()
                 self._runtime = None
             if self._runtime is None:
@@ -218,7 +218,7 @@ class TaskManager(Submission):
         self._lifespan.announce_stop()
         with self._stopping:
             runtime = self._runtime
-            if runtime is None or runtime.pid != os.getpid():
+            if runtime is None or not runtime.origin.is_here:
                 return
             self._watch.stop()
             try:
