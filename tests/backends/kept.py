@@ -35,6 +35,8 @@ class Kept:
     """Status of each task, by id."""
     attempts: tuple[Attempt, ...]
     lines: Mapping[str, int] = field(default_factory=dict)
+    uids: frozenset[str] = frozenset()
+    """``log.record.uid`` of each line."""
 
     @property
     def outcomes(self) -> Counter[tuple[str, str]]:
@@ -56,8 +58,10 @@ def read_kept(folder: Path) -> Kept:
             " FROM attempts a JOIN tasks USING (task_key)"
         ).fetchall()
         lines = store.execute("SELECT level, count(*) FROM logs GROUP BY level").fetchall()
-    return Kept(tasks, tuple(Attempt(*row) for row in attempts), {_level(level): count for level, count in lines})
-
-
-def _level(number: int) -> str:
-    return LEVELS[number]
+        uids = store.execute("SELECT task_id, attempt, seq FROM logs JOIN tasks USING (task_key)").fetchall()
+    return Kept(
+        tasks,
+        tuple(Attempt(*row) for row in attempts),
+        {LEVELS[level]: count for level, count in lines},
+        frozenset("-".join(map(str, row)) for row in uids),
+    )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -52,6 +54,18 @@ class Loki(Program):
     def number(self, query: str) -> float:
         """The value of a metric query without labels; 0 if there is nothing."""
         return sum(self.numbers(query).values())
+
+    def flush(self) -> None:
+        """Write a chunk that is in memory to disk, as it does by itself when the chunk is full or old."""
+        before = self.written_chunks()
+        urllib.request.urlopen(urllib.request.Request(f"{self.url}/flush", method="POST"), timeout=30).close()
+        self.wait_until(lambda: self.written_chunks() > before)
+
+    def written_chunks(self) -> int:
+        """How many chunks it was told to write, and has."""
+        with urllib.request.urlopen(f"{self.url}/metrics", timeout=30) as answer:
+            found = re.search(r'chunks_flushed_total{reason="forced"} (\d+)', answer.read().decode())
+        return int(found[1]) if found else 0
 
     def streams(self, since: float = LOOK_BACK) -> list[dict[str, str]]:
         """Index labels of all streams with lines in the last ``since`` seconds."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -170,6 +171,11 @@ def wait_until_settled(stack: Stack) -> None:
 def count_lines(stack: Stack) -> int:
     """Lines of task_log that Loki has: their uid ends in their number, that of an event in its name."""
     return int(stack.loki.number(f"sum(count_over_time({LINES} [1h]))"))
+
+
+def shown_lines(stack: Stack) -> Counter[str]:
+    """How often a log query shows each line of task_log, by its uid; up to 5,000 lines."""
+    return Counter(line.metadata["log_record_uid"] for line in stack.loki.lines(LINES))
 
 
 def count_spans(stack: Stack, more: str = "") -> int:

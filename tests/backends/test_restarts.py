@@ -20,6 +20,7 @@ from tests.backends.stack import (
     count_spans,
     run_shop,
     running_stack,
+    shown_lines,
     wait_until,
     wait_until_settled,
 )
@@ -65,10 +66,16 @@ def test_a_collector_that_is_killed_with_a_full_queue_loses_no_line_and_no_span(
             tempo.default = Reply()
 
         sell(stack, fail)
-        attempts, lines = {attempt.span_id for attempt in stack.kept().attempts}, sum(stack.kept().lines.values())
+        attempts = {attempt.span_id for attempt in stack.kept().attempts}
         assert wait_until(lambda: attempts <= span_ids(tempo))
-        assert wait_until(lambda: count_lines(stack) >= lines)
-        assert count_lines(stack) == lines
+        expect_every_line_once(stack)
+
+
+def expect_every_line_once(stack: Stack) -> None:
+    """Log queries show each line of the store once. A count may count twice what was sent twice: test_windows.py."""
+    expected = dict.fromkeys(stack.kept().uids, 1)
+    wait_until(lambda: len(shown_lines(stack)) >= len(expected))
+    assert shown_lines(stack) == expected
 
 
 def queued(stack: Stack, exporter: str) -> float:
@@ -137,7 +144,7 @@ def test_a_loki_that_is_killed_and_restarted_has_every_line_once(tmp_path: Path)
     with running_stack(tmp_path) as stack:
         sell(stack, kill_loki)
         wait_until_settled(stack)
-        assert count_lines(stack) == sum(stack.kept().lines.values())
+        expect_every_line_once(stack)
         assert count_spans(stack) == len(stack.kept().attempts)
 
 
@@ -145,8 +152,8 @@ def test_a_prometheus_that_is_killed_and_restarted_counts_every_span_once(tmp_pa
     with running_stack(tmp_path) as stack:
         sell(stack, kill_prometheus)
         wait_until_settled(stack)
+        expect_every_line_once(stack)
         assert count_spans(stack) == len(stack.kept().attempts)
-        assert count_lines(stack) == sum(stack.kept().lines.values())
 
 
 def test_a_shop_that_is_killed_while_it_sends_has_every_line_once(tmp_path: Path) -> None:
@@ -156,5 +163,5 @@ def test_a_shop_that_is_killed_while_it_sends_has_every_line_once(tmp_path: Path
         run.kill()
         run_shop(stack, first=ORDERS, count=ORDERS)
         wait_until_settled(stack)
-        assert count_lines(stack) == sum(stack.kept().lines.values())
+        expect_every_line_once(stack)
         assert count_spans(stack) >= len(stack.kept().attempts)

@@ -97,13 +97,22 @@ def test_loki_takes_a_record_of_a_clock_that_is_ten_minutes_ahead(loki: Loki, se
     assert ("timestamp too new" in answer.text) == (status == 400)
 
 
-def test_a_record_that_comes_twice_is_there_once(loki: Loki) -> None:
+def test_a_record_that_comes_twice_is_shown_once_and_counted_twice_if_its_chunk_was_written_meanwhile(
+    tmp_path: Path,
+) -> None:
     now = time_ns()
     records = [(now - number * SECOND, f"line {number}") for number in range(20)]
-    for _ in range(2):
-        post_logs(loki.otlp_endpoint, records, instance="one", service="twice", **{"log.record.uid": "a"})
-    assert len(lines_of(loki, "twice")) == len(records)
-    assert loki.number('sum(count_over_time({service_name="twice"}[1h]))') == len(records)
+    with running_loki(tmp_path) as loki:
+
+        def counts_after_sending() -> tuple[int, float]:
+            post_logs(loki.otlp_endpoint, records, instance="one", service="twice", **{"log.record.uid": "a"})
+            counted = loki.number('sum(count_over_time({service_name="twice"}[1h]))')
+            return len(lines_of(loki, "twice")), counted
+
+        assert counts_after_sending() == (20, 20)
+        assert counts_after_sending() == (20, 20)
+        loki.flush()
+        assert counts_after_sending() == (20, 40)
 
 
 def test_two_records_of_the_same_time_and_text_are_two_if_their_uid_differs(loki: Loki) -> None:
