@@ -14,6 +14,8 @@ PROMPT = 0.0005
 """Seconds in which a thread that is called comes, unless others keep the interpreter lock."""
 PAUSE = 0.005
 """Seconds between two tries of a thread that would only be in the way; the interpreter's own switch interval."""
+QUICK = 3
+"""Calls that a thread takes in that time if none of them waits."""
 
 
 class ThreadPool:
@@ -21,7 +23,7 @@ class ThreadPool:
 
     Short calls are best left to the threads that run already: with 32 threads that all want the interpreter lock, a task that
     does nothing cost twice as much. So only one thread is on its way at a time, and calls the next when it takes a call. One
-    that comes late, because the interpreter is busy, stands by for as long as the others take calls.
+    that comes late, because the interpreter is busy, stands by for as long as the others take calls quickly.
     """
 
     def __init__(self, limit: int, name: str) -> None:
@@ -115,6 +117,8 @@ class ThreadPool:
             sleep(PAUSE)
 
     def _is_in_the_way(self) -> bool:
-        """It came late, and the others take what there is."""
-        called_at = self._called_at
-        return called_at is not None and self._taken > self._taken_before and monotonic() - called_at > PROMPT
+        """It came late, and meanwhile the others took call after call: theirs do not wait for anything."""
+        called_at, others = self._called_at, self._threads - self._idle - 1
+        if called_at is None or self._taken - self._taken_before < QUICK * max(1, others):
+            return False
+        return monotonic() - called_at > PROMPT
