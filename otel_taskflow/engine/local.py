@@ -136,7 +136,7 @@ class LocalEngine:
         if transition.retry_at is None:
             self._forget(task)
         else:
-            self._set_retry(task)
+            self._set_retry(task, transition.wait)
         self._tell(task)
 
     def _on_thread_free(self, task: LiveTask) -> None:
@@ -152,8 +152,10 @@ class LocalEngine:
         self._forget(task)
         self._tell(task)
 
-    def _set_retry(self, task: LiveTask) -> None:
-        """Let the retry follow when it is due, unless somebody has seen to it or the attempt's thread still runs."""
+    def _set_retry(self, task: LiveTask, wait: int | None = None) -> None:
+        """Let the retry follow after ``wait`` nanoseconds, or if that is not known when it is due by the clock, which may have been
+        set meanwhile; unless somebody has seen to it or the attempt's thread still runs.
+        """
         with task.lock:
             until = task.waiting_until
             if task.phase is not Phase.WAITING or task.retry_is_set or task.thread_running or until is None:
@@ -161,7 +163,8 @@ class LocalEngine:
             task.retry_is_set = True
         if self._stopping.is_set():
             return
-        wait = until - self._parts.clock()
+        if wait is None:
+            wait = until - self._parts.clock()
         if wait <= 0:
             self._runner.start(task)
         else:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import httpx
@@ -24,6 +25,7 @@ from tests.conftest import ROOT, require, require_program
 PATIENCE = 60.0
 """Seconds."""
 SERVICES = services()
+FASTAPI_MAKES_SPANS = tuple(map(int, version("fastapi").split(".")[:2])) >= (0, 142)
 
 
 def run(program: str, *arguments: str, environment: dict[str, str] | None = None) -> str:
@@ -128,8 +130,9 @@ def test_the_shop_becomes_healthy_and_its_first_order_can_be_followed_to_grafana
     assert first["extra"]["order_id"] == "A1"
     assert f"{order['task_id']}-0-1" in first["links"]["Line in Grafana"]
     assert task["links"]["Trace in Grafana"].startswith("http://127.0.0.1:3000/explore?")
-    assert task["parent_span_id"], "the request has a span"
-    assert task["request_links"]["Trace in Grafana"] != task["links"]["Trace in Grafana"]
+    if FASTAPI_MAKES_SPANS:
+        assert task["parent_span_id"], "the request has a span"
+        assert task["request_links"]["Trace in Grafana"] != task["links"]["Trace in Grafana"]
     wait_until(lambda: bytes.fromhex(order["trace_id"]) in {span.trace_id for span in receiver.spans})
 
 

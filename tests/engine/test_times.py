@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import threading
 import time
 from typing import Any
 
@@ -39,3 +41,26 @@ def test_an_attempt_does_not_end_before_its_last_line() -> None:
         manager.stop()
     assert attempt.ended_at is not None
     assert attempt.started_at <= line.time <= attempt.ended_at
+
+
+def test_a_clock_that_is_set_while_an_attempt_ends_does_not_move_its_retry(manager: TaskManager, seen: Seen) -> None:
+    day, looks = 86_400 * 10**9, itertools.count()
+    fails = threading.Event()
+
+    def clock() -> int:
+        """Set a day ahead right after the end of the attempt was decided."""
+        return time.time_ns() + (day if fails.is_set() and next(looks) else 0)
+
+    @manager.task(retries=1, delay=3600.0)
+    def fail() -> None:
+        fails.set()
+        raise ValueError
+
+    object.__setattr__(manager.runtime.parts, "clock", clock)
+    task_id = manager.add_task(fail)
+    deadline = time.monotonic() + 10
+    while seen.task(task_id).attempts < 1 or seen.attempt(task_id, 0).ended_at is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    time.sleep(0.2)
+    assert seen.task(task_id).attempts == 1
