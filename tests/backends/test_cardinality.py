@@ -117,6 +117,6 @@ def settle(stack: Stack) -> None:
 
     def is_stable() -> bool:
         seen.append(len(series(stack)))
-        return len(seen) > 20 and len(set(seen[-20:])) == 1
+        return len(seen) > 12 and len(set(seen[-12:])) == 1
 
     assert wait_until(is_stable)
