@@ -16,10 +16,6 @@ from otel_taskflow.ports import JournalHeader, JournalSlice
 
 SLICE = 200
 """Events at once: what a transaction carries."""
-LARGE_SLICE = 500
-"""Events at once where more wait: pages that many rows share are written once, and more tasks begin and end in one slice."""
-LARGE_BYTES = 1024 * 1024
-"""Of records, from which on a slice takes no more: slices wait in memory."""
 
 LINES_AT_ONCE = 20_000
 """Records at once where lines are only counted."""
@@ -44,11 +40,9 @@ class Decoder:
 
     def next_slice(self, header: JournalHeader, reader: LiveReader) -> JournalSlice | None:
         """The next slice of a live journal; None if there is nothing new."""
-        after, size, events = reader.at, 0, []
-        limit = min(max(SLICE, reader.behind), LARGE_SLICE)
-        while reader.at - after < limit and size < LARGE_BYTES and (records := reader.read(STRETCH)):
+        after, events = reader.at, []
+        while reader.at - after < SLICE and (records := reader.read(STRETCH)):
             events += self._events_of(records)
-            size += sum(len(record.payload) for record in records)
             if len(records) == STRETCH:
                 rest()
         return JournalSlice(header, after + 1, reader.at, events) if reader.at > after else None

@@ -16,7 +16,7 @@ from otel_taskflow.journal.reader import LiveReader
 from otel_taskflow.journal.writer import JournalWriter
 from otel_taskflow.ports import Consumer, JournalSlice
 
-QUEUE = 8
+QUEUE = 16
 """Slices that wait in memory; what does not fit stays in the journal and is read from there."""
 TRIES = 3
 FIRST_PAUSE = 0.05

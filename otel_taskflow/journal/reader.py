@@ -40,11 +40,6 @@ class LiveReader:
         self.skipped = 0
         """Records that were reclaimed before they were read."""
 
-    @property
-    def behind(self) -> int:
-        """Records that it has not read."""
-        return self._writer.end - self.at
-
     def read(self, limit: int) -> list[Record]:
         """At most ``limit`` records after ``at``, up to the writer's end. What was reclaimed meanwhile is skipped."""
         records: list[Record] = []
