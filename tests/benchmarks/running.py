@@ -11,6 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
 
+NOT_PASSED_ON = ("OTEL_", "PYTHONDONTWRITEBYTECODE")
+"""Variables of the caller's that would change what is measured: an installed package is compiled."""
 LONGEST = 120.0
 """Seconds that one process may take."""
 
@@ -35,7 +37,7 @@ def run_process(subject: str, side: str, *, is_quick: bool) -> Result:
     """Measure one side once. Raises BenchmarkError."""
     with TemporaryDirectory(prefix="bench-") as folder:
         command = [sys.executable, "-m", "tests.benchmarks.child", subject, side, folder, str(int(is_quick))]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(NOT_PASSED_ON)}
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=LONGEST, check=False, env=environment, cwd=Path.cwd()
         )
