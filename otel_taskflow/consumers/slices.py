@@ -6,12 +6,12 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 from otel_taskflow.consumers.pace import STRETCH, rest
 from otel_taskflow.events import Event, LinesCounted, TaskLogged
 from otel_taskflow.journal.codec import decode, decode_prefix, is_line, line_prefix, log_prefix
-from otel_taskflow.journal.reader import LiveReader, Record
+from otel_taskflow.journal.reader import Record
 from otel_taskflow.ports import JournalHeader, JournalSlice
 
 SLICE = 200
@@ -25,26 +25,47 @@ SCAN = 500
 _logger = logging.getLogger("otel_taskflow")
 
 
+class Reader(Protocol):
+    """Reads a journal behind its writer."""
+
+    @property
+    def at(self) -> int:
+        """Sequence number of the last record read."""
+
+    def read(self, limit: int) -> list[Record]:
+        """At most ``limit`` records after ``at``."""
+
+
 class Decoder:
     """Decodes records and passes each event through ``step`` (redaction of values).
 
-    ``read`` decodes a journal whose records are others than events. It raises JournalError for what it cannot read.
+    Args:
+        read: Decodes a journal whose records are others than events. Raises JournalError for what it cannot read.
+        size: Events of a live journal's slice.
+        pause: Called between stretches of a live journal's slice.
     """
 
     def __init__(
-        self, step: Callable[[Event], Event] = lambda event: event, read: Callable[[bytes], Any] = decode
+        self,
+        step: Callable[[Event], Event] = lambda event: event,
+        read: Callable[[bytes], Any] = decode,
+        *,
+        size: int = SLICE,
+        pause: Callable[[], None] = rest,
     ) -> None:
         self._step = step
         self._read = read
+        self._size = size
+        self._pause = pause
         self.dropped: Counter[str] = Counter()
 
-    def next_slice(self, header: JournalHeader, reader: LiveReader) -> JournalSlice | None:
+    def next_slice(self, header: JournalHeader, reader: Reader) -> JournalSlice | None:
         """The next slice of a live journal; None if there is nothing new."""
         after, events = reader.at, []
-        while reader.at - after < SLICE and (records := reader.read(STRETCH)):
+        while reader.at - after < self._size and (records := reader.read(STRETCH)):
             events += self._events_of(records)
             if len(records) == STRETCH:
-                rest()
+                self._pause()
         return JournalSlice(header, after + 1, reader.at, events) if reader.at > after else None
 
     def slices_of(self, header: JournalHeader, records: Iterable[Record], after: int) -> Iterator[JournalSlice]:

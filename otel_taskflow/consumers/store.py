@@ -10,6 +10,7 @@ from functools import partial
 from time import monotonic, time_ns
 from typing import NamedTuple
 
+from otel_taskflow.consumers.loading import loading
 from otel_taskflow.consumers.pace import FOLDED, paced
 from otel_taskflow.consumers.slices import part_after
 from otel_taskflow.errors import StoreError, StoreReplacedError
@@ -35,6 +36,14 @@ class Retention(NamedTuple):
     max_bytes: int
 
 
+class Lent(NamedTuple):
+    """What somebody needs who goes on with writing a journal's events."""
+
+    after: int
+    """Sequence number of the last event that the store has."""
+    unfinished: Mapping[str, Entry]
+
+
 class StoreConsumer:
     """Writes one journal's slices. An unavailable store raises (the data waits); refused data is narrowed to the record.
 
@@ -55,6 +64,7 @@ class StoreConsumer:
     ) -> None:
         self._writer = writer
         self._journal_id = journal_id
+        self._load = loading(writer)
         self._fold: Fold | LineFold = LineFold(_paced) if lines_only else Fold(journal_id, self._load, _paced)
         self._earlier = earlier
         self._restoring: Restoring | None = None
@@ -66,10 +76,16 @@ class StoreConsumer:
         self.quarantined: Counter[str] = Counter() if quarantined is None else quarantined
         self._done = 0
         """Last event that was written or left out. A slice that comes again may begin before it, if its first half went well."""
+        self._recall: Callable[[], None] | None = None
+        """Given while somebody else writes."""
+        self._is_unsure = False
+        """Whether somebody else may have written more than is known here."""
 
     def consume(self, piece: JournalSlice) -> None:
         """Write a slice. Raises StoreError while the store is not to be had."""
         with self._lock:
+            if self._is_unsure:
+                self._find_place()
             if piece.last > self._done:
                 self._write(part_after(piece, self._done))
                 self._done = piece.last
@@ -80,7 +96,7 @@ class StoreConsumer:
             return  # who is writing will be told
         try:
             if self._is_restoring or self._writer.offset(self._journal_id) < self._written:
-                self._restore()
+                self._restore() if self._recall is None else self._recall()
         finally:
             self._lock.release()
 
@@ -114,6 +130,39 @@ class StoreConsumer:
             kind = type(event).__name__
             self.quarantined[kind] += 1
             _logger.error("otel_taskflow: the store refuses event %d (%s), it is left out: %s", seq, kind, error)
+
+    # While somebody else writes
+
+    @property
+    def can_be_lent(self) -> bool:
+        """Whether the store has every event up to the last, so that anybody could go on."""
+        return isinstance(self._fold, Fold) and self._restoring is None and 0 < self._done == self._written
+
+    def lend(self, recall: Callable[[], None]) -> Lent:
+        """Somebody else writes from here on, until ``take_back``. ``recall`` is called when that has to be soon."""
+        with self._lock:
+            unfinished = self._fold.unfinished if isinstance(self._fold, Fold) else {}
+            self._recall, self._fold = recall, Fold(self._journal_id, self._load, _paced)
+            return Lent(self._done, unfinished)
+
+    def written_elsewhere(self, last: int) -> None:
+        """The store has the events up to this one."""
+        self._done = self._written = last
+
+    def take_back(self, unfinished: Mapping[str, Entry] | None) -> None:
+        """Nobody else writes any more. Without ``unfinished`` these tasks are looked up in the store, as they are needed."""
+        with self._lock:
+            self._recall, self._is_unsure = None, True
+            self._fold = Fold(self._journal_id, self._load, _paced, unfinished)
+
+    def _find_place(self) -> None:
+        """See what the store has. Raises StoreError."""
+        offset = self._writer.offset(self._journal_id)
+        if offset < self._written:
+            self._begin_to_restore()
+        else:
+            self._done = self._written = offset
+        self._is_unsure = False
 
     # A store that was replaced
 
@@ -163,13 +212,6 @@ class StoreConsumer:
             fold.undo()
             for half in halves(piece) if len(piece.events) > 1 else ():
                 self._write_again(fold, half, restoring)
-
-    def _load(self, task_ids: Sequence[str]) -> dict[str, Entry]:
-        tasks = self._writer.load_tasks(task_ids)
-        return {task_id: Entry(task, self._newest_attempt(task)) for task_id, task in tasks.items()}
-
-    def _newest_attempt(self, task: TaskRow) -> AttemptRow | None:
-        return self._writer.load_attempt(task.task_id, task.attempts - 1) if task.attempts else None
 
 
 class Restoring:

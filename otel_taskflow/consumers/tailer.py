@@ -10,7 +10,7 @@ from time import monotonic
 from otel_taskflow.consumers.boundary import Boundary
 from otel_taskflow.consumers.progress import Progress, remaining
 from otel_taskflow.consumers.slices import SLICE, Decoder, part_until
-from otel_taskflow.consumers.thread import ConsumerThread
+from otel_taskflow.consumers.thread import ConsumerThread, Helper
 from otel_taskflow.events import Event
 from otel_taskflow.health import PartHealth
 from otel_taskflow.journal.reader import LiveReader
@@ -52,7 +52,9 @@ class Tailer:
         self._thread = threading.Thread(target=self._work, name="otel_taskflow-tailer", daemon=True)
         self.store = Progress()
 
-    def add(self, consumer: Consumer, *, is_store: bool = False, must_succeed: bool = False) -> None:
+    def add(
+        self, consumer: Consumer, *, is_store: bool = False, must_succeed: bool = False, helper: Helper | None = None
+    ) -> None:
         """Let a consumer follow, from the first event on. Before ``start`` only.
 
         ``must_succeed``: a slice that fails is offered again for as long as the journal keeps it.
@@ -65,6 +67,7 @@ class Tailer:
             max_lag=None if is_store else LIVE_LAG,
             must_succeed=is_store or must_succeed,
         )
+        thread.helper = helper
         if is_store:
             self.store = thread.progress
         self._consumers.append(thread)
@@ -90,17 +93,35 @@ class Tailer:
 
     def _hand_on(self) -> bool:
         """Take the next slice to everybody; False if there is none."""
-        for consumer in self._consumers:
+        here = [consumer for consumer in self._consumers if not consumer.is_helped]
+        after = self._reader.at
+        if self._hand_to(here) if here else self._pass():
+            self._handed_on = self._reader.at
+            for consumer in self._consumers:
+                if consumer not in here:
+                    consumer.ring(self._handed_on)
+            self._tend_segments()
+            if not here or self._handed_on - after < SLICE:
+                self._gather()
+            return True
+        return False
+
+    def _hand_to(self, consumers: Sequence[ConsumerThread]) -> bool:
+        for consumer in consumers:
             consumer.wait_for_room(PATIENCE)
         piece = self.decoder.next_slice(self._writer.header, self._reader)
         if piece is None:
             return False
-        for consumer in self._consumers:
+        for consumer in consumers:
             consumer.offer(piece)
-        self._handed_on = piece.last
-        self._tend_segments()
-        if piece.last - piece.first + 1 < SLICE:
-            self._gather()
+        return True
+
+    def _pass(self) -> bool:
+        """Nobody here wants to see the events."""
+        end = self._writer.end
+        if end == self._reader.at:
+            return False
+        self._reader.move(end)
         return True
 
     def _tend_segments(self) -> None:

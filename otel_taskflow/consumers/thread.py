@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
+from collections.abc import Callable
 from time import monotonic
+from typing import Protocol
 
 from otel_taskflow.consumers.boundary import Boundary
 from otel_taskflow.consumers.condition import Condition, condition_of
@@ -23,6 +25,25 @@ FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 5.0
 
 _logger = logging.getLogger("otel_taskflow")
+
+
+class Helper(Protocol):
+    """Takes events elsewhere for a while, in place of the consumer."""
+
+    def notice(self, events: int, lag: int) -> bool:
+        """The consumer has taken so many events, and so many wait. True if the helper can go on from here."""
+
+    def run(self, advance: Callable[[int], None]) -> None:
+        """Take events until the consumer has to go on; ``advance`` is told the last one."""
+
+    def ring(self, end: int) -> None:
+        """There are events up to this one. For any thread."""
+
+    def close(self) -> None:
+        """Let ``run`` end soon, for good. For any thread."""
+
+    def dismiss(self) -> None:
+        """After all else."""
 
 
 class ConsumerThread:
@@ -45,6 +66,10 @@ class ConsumerThread:
         must_succeed: bool,
     ) -> None:
         self.consumer = consumer
+        self.helper: Helper | None = None
+        """Who may take events in its place. Given before ``start``."""
+        self.is_helped = False
+        """Whether the helper takes events now, and no slice is wanted."""
         self.progress = Progress(start)
         self.max_lag = max_lag
         self._failed = 0
@@ -100,8 +125,18 @@ class ConsumerThread:
                 self._queue.append(piece)
             else:
                 self._is_laggard = True
-            self._wanted = piece.last
+            self._wanted = max(piece.last, self._wanted)
             self._changed.notify()
+
+    def ring(self, end: int) -> None:
+        """There are events up to this one; they are read from the journal."""
+        with self._changed:
+            if self.progress.at >= self._wanted:
+                self._moved_at = monotonic()
+            self._wanted = end
+            self._changed.notify()
+        if self.helper is not None:
+            self.helper.ring(end)
 
     def wait_for_room(self, timeout: float) -> None:
         """Block until the next slice would be kept, for then nobody has to decode it again.
@@ -117,6 +152,8 @@ class ConsumerThread:
         with self._changed:
             self._stopped = True
             self._changed.notify()
+        if self.helper is not None:
+            self.helper.close()
 
     def join(self, timeout: float) -> None:
         """Wait for the slice that is being taken; then close the consumer. After ``halt``."""
@@ -130,15 +167,36 @@ class ConsumerThread:
     def _work(self) -> None:
         while not self._stopped:
             self._follow()
+            if self.is_helped:
+                self._let_help()
+        if self.helper is not None:
+            self.helper.dismiss()
 
     def _follow(self) -> None:
         try:
-            while (piece := self._next_slice()) is not None:
+            while not self.is_helped and (piece := self._next_slice()) is not None:
                 self._consume(piece)
-                self.progress.advance(piece.last)
-                self._moved_at = monotonic()
+                self._advance(piece.last)
+                if self.helper is not None:
+                    self.is_helped = self.helper.notice(len(piece.events), self.lag)
         except Exception as error:  # noqa: BLE001 - the error boundary of reading; that of the consumer is in _consume
             self._boundary.caught(error)
+
+    def _advance(self, seq: int) -> None:
+        self.progress.advance(seq)
+        self._moved_at = monotonic()
+
+    def _let_help(self) -> None:
+        with self._changed:
+            self._queue.clear()
+            self._changed.notify()
+        try:
+            if self.helper is not None and not self._stopped:
+                self.helper.run(self._advance)
+        except Exception as error:  # noqa: BLE001 - the error boundary of the helper: without it this thread goes on
+            self._boundary.caught(error)
+        finally:
+            self.is_helped = False
 
     def _next_slice(self) -> JournalSlice | None:
         while not self._stopped:

@@ -13,11 +13,11 @@ from urllib.parse import quote
 
 from otel_taskflow.errors import JournalError
 from otel_taskflow.journal.discard import discard
-from otel_taskflow.journal.lock import FileLock, is_own, try_lock
+from otel_taskflow.journal.lock import FileLock, is_held, is_own, try_lock
 from otel_taskflow.journal.once import read_or_make
 from otel_taskflow.journal.reader import DeadReader
 from otel_taskflow.journal.remedy import remedy
-from otel_taskflow.journal.writer import LOCK_NAME, read_end
+from otel_taskflow.journal.writer import LOCK_NAME, STORE_LOCK_NAME, read_end
 from otel_taskflow.ports import JournalHeader
 
 NETWORK_FILE_SYSTEMS = frozenset(
@@ -199,7 +199,7 @@ def orphans(root: Path, namespace: str, on_error: OnError = _raise) -> Iterator[
         lock = _lock_of(folder) if is_ours else None
         if lock is None:
             continue
-        if not folder.exists():
+        if not folder.exists() or _is_still_stored(folder):
             lock.release()
             continue
         try:
@@ -209,6 +209,14 @@ def orphans(root: Path, namespace: str, on_error: OnError = _raise) -> Iterator[
             on_error(folder.name, error)
             continue
         yield orphan
+
+
+def _is_still_stored(folder: Path) -> bool:
+    """Whether the process that wrote the store for the dead one is not gone yet. It goes when it sees that it is alone."""
+    try:
+        return is_held(folder / STORE_LOCK_NAME)
+    except OSError:
+        return False
 
 
 def _is_employed(root: Path, journal_id: str) -> bool:

@@ -15,14 +15,14 @@ from otel_taskflow.journal.writer import END_NAME
 class NeighbourReader:
     """Reads behind a writer in another process, which keeps what this reader has not read. For one thread."""
 
-    def __init__(self, folder: Path) -> None:
-        """Raises OSError if there is no such journal."""
+    def __init__(self, folder: Path, after: int = 0) -> None:
+        """Begin behind the record ``after``. Raises OSError if there is no such journal."""
         self._folder = folder
         self._end = Mark(folder / END_NAME)
         self._passed: set[Path] = set()
         self._view: memoryview | None = None
         self._position = 0
-        self.at = 0
+        self.at = after
         """Sequence number of the last record read."""
 
     @property

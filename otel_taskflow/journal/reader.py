@@ -72,9 +72,10 @@ class LiveReader:
     def move(self, after: int) -> None:
         """Go on after this sequence number, which somebody has read before.
 
-        Forwards it goes on from where it is, backwards from the start of a segment.
+        Within a segment it goes on from where it is, else from the start of one.
         """
-        if after < self.at:
+        segment = self._segment
+        if after < self.at or (segment is not None and segment.is_full and after > _last_of(self._writer, segment)):
             self._segment = None
         self.at = after
         self._has_moved = True

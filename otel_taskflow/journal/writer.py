@@ -29,6 +29,8 @@ from otel_taskflow.ports import JournalHeader
 
 FORMAT = 1
 LOCK_NAME = "lock"
+STORE_LOCK_NAME = "store-lock"
+"""Of the process that writes the store for the one whose journal it is, if there is one."""
 END_NAME = "end"
 
 _logger = logging.getLogger("otel_taskflow")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from otel_taskflow.context.capture import capture_level
 from otel_taskflow.errors import ConfigurationError
-from otel_taskflow.events import Event, TaskLogged
 from otel_taskflow.manager.runtime import Blueprint
 from otel_taskflow.manager.settings import Settings
 from otel_taskflow.manager.signals import Providers
@@ -50,7 +49,6 @@ def blueprint_for(
         providers=providers,
         recovery_exporter=recovery_exporter,
         sanitizer=sanitizer,
-        redact=redactor(sanitizer.redaction),
         codec_for=_codecs(),
     )
 
@@ -72,24 +70,6 @@ def check_providers(providers: Providers) -> None:
                 f"{kind}_provider={provider!r} must have get_{kind}(), as OpenTelemetry's {kind.capitalize()}Provider; "
                 "leave it out for the global one"
             )
-
-
-def redactor(redaction: Redaction) -> Callable[[Event], Event]:
-    """The one step that looks for secrets in the lines of plain ``task_log`` calls, before rows, records and observers.
-
-    Everything else went through the sanitiser, which redacts, before it was journalled.
-    """
-
-    def redact(event: Event) -> Event:
-        if type(event) is not TaskLogged:
-            return event
-        message = redaction.text(event.message)
-        extra = redaction.value(event.extra) if event.extra else event.extra
-        if message is event.message and extra is event.extra:
-            return event
-        return event._replace(message=message, extra=extra)
-
-    return redact
 
 
 def _codecs() -> Callable[[Callable[..., object]], ArgumentCodec]:

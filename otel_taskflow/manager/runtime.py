@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from otel_taskflow.consumers.observers import ObserverConsumer, ObserverOffsets
+from otel_taskflow.consumers.redacting import redactor
 from otel_taskflow.consumers.store import Retention, StoreConsumer, Upkeep
+from otel_taskflow.consumers.store_process.host import StoreProcess
 from otel_taskflow.consumers.tailer import Tailer
 from otel_taskflow.context.capture import install_capture
 from otel_taskflow.engine.local import LocalEngine
@@ -23,7 +25,6 @@ from otel_taskflow.engine.slots import Slots
 from otel_taskflow.engine.threads import ThreadPool
 from otel_taskflow.engine.timers import Timers
 from otel_taskflow.errors import JournalError, StoreError, StoreUnavailableError
-from otel_taskflow.events import Event
 from otel_taskflow.health import FAILED, OK, HealthReport, PartHealth
 from otel_taskflow.journal.disk import Disk, PowerSafeDisk
 from otel_taskflow.journal.folder import network_trouble, open_folder
@@ -70,7 +71,6 @@ class Blueprint:
     providers: Providers
     recovery_exporter: Any
     sanitizer: Sanitizer
-    redact: Callable[[Event], Event]
     codec_for: Callable[[Callable[..., object]], ArgumentCodec]
 
 
@@ -172,11 +172,11 @@ class Runtime:
         return writer
 
     def _start_tailer(self) -> Tailer:
-        tailer = Tailer(self.writer, decode_step=self._blueprint.redact)
+        tailer = Tailer(self.writer, decode_step=redactor(self._blueprint.sanitizer.redaction))
         self._undo.callback(tailer.stop, 5.0)
         earlier = tailer.earlier if isinstance(self.store, SqliteStore) else None
         self.store_consumer = StoreConsumer(self.store.writer, self.writer.id, earlier=earlier)
-        tailer.add(self.store_consumer, is_store=True)
+        tailer.add(self.store_consumer, is_store=True, helper=self._store_process())
         if self.exporting is not None:
             tailer.add(self.exporting.outbox, must_succeed=True)
         self.observers = [self._observe(observer) for observer in self._blueprint.observers]
@@ -186,6 +186,12 @@ class Runtime:
             observer.start()
         tailer.start()
         return tailer
+
+    def _store_process(self) -> StoreProcess | None:
+        folder = self.writer.folder
+        if folder is None or not isinstance(self.store, SqliteStore) or not self._settings.store_process:
+            return None
+        return StoreProcess(self.store, self.store_consumer, self.writer, folder, self._blueprint.sanitizer.redaction)
 
     def _observe(self, observer: TaskObserver) -> ObserverConsumer:
         return ObserverConsumer(

@@ -81,6 +81,11 @@ class Settings:
     max_process_workers: int = _setting(
         4, int, 'Worker processes for attempts with `executor="process"`; made when needed.'
     )
+    store_process: bool = _setting(
+        True,
+        _boolean,
+        "Under load, let a process of its own write the SQLite store, so that it takes no time from the app.",
+    )
     max_pending: int = _setting(
         100_000, int, "Unfinished tasks of one process; beyond it add_task raises QueueFullError."
     )

@@ -119,7 +119,8 @@ class SqliteStore:
     is_persistent = True
 
     def __init__(self, path: Path, *, syncs_commits: bool = False) -> None:
-        self._path = path
+        self.path = path
+        self.syncs_commits = syncs_commits
         self.location = str(path)
         self._writer = SqliteWriter(path, syncs_commits=syncs_commits)
 
@@ -130,7 +131,7 @@ class SqliteStore:
 
     def reader(self) -> SqliteReader:
         """See Store."""
-        return SqliteReader(self._path, self._writer.suspect)
+        return SqliteReader(self.path, self._writer.suspect)
 
     def put_aside(self) -> Path | None:
         """The damaged file that was put aside last since the writer was opened, by whatever process."""
@@ -146,6 +147,6 @@ class SqliteStore:
     def size(self) -> int | None:
         """Bytes of the file and its write-ahead log; None if it is not there."""
         try:
-            return sum(path.stat().st_size for path in (self._path, Path(f"{self._path}-wal")) if path.exists())
+            return sum(path.stat().st_size for path in (self.path, Path(f"{self.path}-wal")) if path.exists())
         except OSError:
             return None

@@ -64,6 +64,10 @@ class SqlWriter:
             self._offsets.pop(journal_id, None)
         return offset
 
+    def expect(self, journal_id: str, offset: int) -> None:
+        """Somebody else has written that journal up to here: a store that has less was replaced."""
+        self._offsets[journal_id] = max(offset, self._offsets.get(journal_id, 0))
+
     def forget_journal(self, journal_id: str) -> None:
         """See StoreWriter."""
         self._database.write(lambda connection: connection.execute(SQL["forget_offset"], (journal_id,)))

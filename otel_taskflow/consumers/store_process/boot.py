@@ -1,0 +1,29 @@
+"""The first lines of the process that writes the store: ``python -I boot.py DESCRIPTOR``.
+
+Isolated, since neither the user's start-up hooks nor ``__main__`` have any business there; it imports from where its parent does.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from multiprocessing.connection import Connection
+
+
+def main() -> None:
+    """Wait for the first message, the parent's ``sys.path``, and serve. The parent decides when to end, no signal to the group."""
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, signal.SIG_IGN)
+    connection = Connection(int(sys.argv[1]))
+    try:
+        sys.path[:] = json.loads(connection.recv_bytes())
+    except EOFError:
+        return
+    from otel_taskflow.consumers.store_process.child import serve
+
+    serve(connection)
+
+
+if __name__ == "__main__":
+    main()
