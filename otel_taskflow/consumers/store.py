@@ -134,6 +134,11 @@ class StoreConsumer:
     # While somebody else writes
 
     @property
+    def is_lent(self) -> bool:
+        """Whether somebody else writes now."""
+        return self._recall is not None
+
+    @property
     def can_be_lent(self) -> bool:
         """Whether the store has every event up to the last, so that anybody could go on."""
         return isinstance(self._fold, Fold) and self._restoring is None and 0 < self._done == self._written

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Protocol
 
@@ -13,7 +13,7 @@ from otel_taskflow.consumers.boundary import Boundary
 from otel_taskflow.consumers.condition import Condition, condition_of
 from otel_taskflow.consumers.progress import Progress
 from otel_taskflow.consumers.slices import Decoder, part_after
-from otel_taskflow.health import PartHealth, worse
+from otel_taskflow.health import Figure, PartHealth, worse
 from otel_taskflow.journal.reader import LiveReader
 from otel_taskflow.journal.writer import JournalWriter
 from otel_taskflow.ports import Consumer, JournalSlice
@@ -44,6 +44,9 @@ class Helper(Protocol):
 
     def dismiss(self) -> None:
         """After all else."""
+
+    def figures(self) -> Mapping[str, Figure]:
+        """What it adds to the consumer's health. Never raises."""
 
 
 class ConsumerThread:
@@ -109,6 +112,8 @@ class ConsumerThread:
         still = monotonic() - self._moved_at if self._wanted > self.progress.at else 0.0
         condition = Condition(self.lag, self.max_lag, self.skipped, still, self._trouble)
         own = condition_of(self.consumer.name, condition)
+        if self.helper is not None:
+            own = own._replace(figures={**own.figures, **self.helper.figures()})
         ask = getattr(self.consumer, "health", None)
         return own if ask is None else worse(own, ask())
 

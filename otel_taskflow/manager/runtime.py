@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from otel_taskflow.consumers.observers import ObserverConsumer, ObserverOffsets
 from otel_taskflow.consumers.redacting import redactor
 from otel_taskflow.consumers.store import Retention, StoreConsumer, Upkeep
-from otel_taskflow.consumers.store_process.host import StoreProcess
+from otel_taskflow.consumers.store_process.host import StoreProcess, process_for
 from otel_taskflow.consumers.tailer import Tailer
 from otel_taskflow.context.capture import install_capture
 from otel_taskflow.engine.local import LocalEngine
@@ -100,6 +100,7 @@ class Runtime:
         self._stand_in = stand_in
         self._undo = ExitStack()
         self.origin = Origin()
+        self.store_process: StoreProcess | None = None
         self.is_hermetic = bool(blueprint.settings.testing)
         """True in hermetic tests."""
         self.loops = Loops("otel_taskflow-loop", is_measured=not self.is_hermetic)
@@ -172,11 +173,14 @@ class Runtime:
         return writer
 
     def _start_tailer(self) -> Tailer:
-        tailer = Tailer(self.writer, decode_step=redactor(self._blueprint.sanitizer.redaction))
+        redaction = self._blueprint.sanitizer.redaction
+        tailer = Tailer(self.writer, decode_step=redactor(redaction))
         self._undo.callback(tailer.stop, 5.0)
         earlier = tailer.earlier if isinstance(self.store, SqliteStore) else None
         self.store_consumer = StoreConsumer(self.store.writer, self.writer.id, earlier=earlier)
-        tailer.add(self.store_consumer, is_store=True, helper=self._store_process())
+        if self._settings.store_process:
+            self.store_process = process_for(self.store, self.store_consumer, self.writer, redaction)
+        tailer.add(self.store_consumer, is_store=True, helper=self.store_process)
         if self.exporting is not None:
             tailer.add(self.exporting.outbox, must_succeed=True)
         self.observers = [self._observe(observer) for observer in self._blueprint.observers]
@@ -186,12 +190,6 @@ class Runtime:
             observer.start()
         tailer.start()
         return tailer
-
-    def _store_process(self) -> StoreProcess | None:
-        folder = self.writer.folder
-        if folder is None or not isinstance(self.store, SqliteStore) or not self._settings.store_process:
-            return None
-        return StoreProcess(self.store, self.store_consumer, self.writer, folder, self._blueprint.sanitizer.redaction)
 
     def _observe(self, observer: TaskObserver) -> ObserverConsumer:
         return ObserverConsumer(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 from contextlib import suppress
@@ -46,7 +47,7 @@ def _write(connection: Connection, lease: Lease) -> Returned:
     writer = SqliteWriter(lease.store, syncs_commits=lease.syncs_commits)
     fold = Fold(lease.header.journal_id, loading(writer), unfinished=lease.unfinished)
     work = _Work(connection, lease, writer, fold)
-    why = ""
+    why, said = "", _Said()
     try:
         writer.open()
         writer.expect(lease.header.journal_id, lease.after)
@@ -55,7 +56,20 @@ def _write(connection: Connection, lease: Lease) -> Returned:
         raise
     except Exception as error:  # noqa: BLE001 - the parent does it again, and says what is to be said
         why = f"{type(error).__name__}: {error}"
-    return Returned(work.at, why, fold.unfinished, writer.replaced)
+    return Returned(work.at, why, fold.unfinished, writer.replaced, said.records)
+
+
+class _Said(logging.Handler):
+    """Keeps what is logged here, where no handler of the app's is, for the parent."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.records: list[tuple[int, str]] = []
+        logging.getLogger().addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See Handler."""
+        self.records.append((record.levelno, record.getMessage()))
 
 
 class _Work:

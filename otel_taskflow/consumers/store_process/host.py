@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING
 
 from otel_taskflow.consumers.store import StoreConsumer
 from otel_taskflow.consumers.store_process.messages import GOODBYE, RING, Committed, Lease, Returned
+from otel_taskflow.health import Figure
 from otel_taskflow.journal.writer import JournalWriter
+from otel_taskflow.ports import Store
 from otel_taskflow.stores import SqliteStore
 from otel_taskflow.values import Redaction
 
@@ -64,6 +66,11 @@ class StoreProcess:
         self._ends_by: float | None = None
         """When it is killed, once it was told to end."""
         self._is_closed = False
+
+    @property
+    def is_lent(self) -> bool:
+        """Whether it has the store."""
+        return self._consumer.is_lent
 
     @property
     def pid(self) -> int | None:
@@ -117,6 +124,10 @@ class StoreProcess:
     def dismiss(self) -> None:
         """End a process that stands ready. For the store's thread, after all else."""
         self._bury()
+
+    def figures(self) -> Mapping[str, Figure]:
+        """For the health of the store's consumer."""
+        return {"process": self.pid}
 
     # The child
 
@@ -192,9 +203,21 @@ class StoreProcess:
             )
         if returned is not None:
             self._store.writer.replaced += returned.replaced
+            for level, text in returned.said:
+                _logger.log(level, text)
         self._load = _Load()
         self._store.writer.expect(self._journal.id, self._at)
         self._consumer.take_back(None if returned is None else returned.unfinished)
+
+
+def process_for(
+    store: Store, consumer: StoreConsumer, journal: JournalWriter, redaction: Redaction
+) -> StoreProcess | None:
+    """One for a store and a journal that other processes can open; None for others, and where no Python can be started."""
+    is_python = Path(sys.executable or "").name.startswith(("python", "pypy"))
+    if not isinstance(store, SqliteStore) or journal.folder is None or not is_python:
+        return None
+    return StoreProcess(store, consumer, journal, journal.folder, redaction)
 
 
 class _Load:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,3 +52,5 @@ class Returned(NamedTuple):
     unfinished: Mapping[str, Entry]
     replaced: int
     """Damaged files that were put aside."""
+    said: Sequence[tuple[int, str]]
+    """Level and text of what is to be logged."""

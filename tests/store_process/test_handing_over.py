@@ -1,0 +1,129 @@
+"""Under load the store goes to a process of its own, and nobody can tell from what is in it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from otel_taskflow import InMemoryLogger, TaskAdmin, TaskManager
+from otel_taskflow.consumers.store_process import host
+from otel_taskflow.web.api import BEHIND
+from tests.processes.waiting import PATIENCE, is_alive, until
+from tests.store_process.counting import PASSWORD, Counting
+
+
+def test_what_this_process_and_the_other_wrote_is_one_history(counting: Counting) -> None:
+    pid = counting.hand_over()
+    for _ in range(30):
+        counting.add(100)
+    counting.check()
+    assert counting.process.is_lent
+    assert counting.process.pid == pid != os.getpid()
+
+
+def test_a_calm_app_has_no_such_process(tmp_path: Path) -> None:
+    calm = Counting(tmp_path / "state")
+    for _ in range(5):
+        calm.add()
+        assert calm.manager.drain(PATIENCE)
+    assert calm.process.pid is None
+    calm.manager.stop()
+
+
+def test_it_ends_with_the_manager(counting: Counting) -> None:
+    pid = counting.hand_over()
+    counting.add(1000)
+    counting.manager.stop()
+    assert not is_alive(pid)
+    assert list((counting.folder / "journal").iterdir()) == []
+    counting.check_rows()
+
+
+def test_one_that_was_not_needed_any_more_ends_with_the_manager_too(counting: Counting) -> None:
+    process = counting.process
+
+    def has_process() -> bool:
+        counting.add(5)
+        return process.pid is not None
+
+    until(has_process)
+    pid = process.pid
+    counting.manager.stop()
+    assert process.pid is None
+    assert pid is not None
+    assert not is_alive(pid)
+
+
+def test_it_looks_for_secrets_too(counting: Counting) -> None:
+    counting.hand_over()
+    task_id = counting.add()
+    counting.check()
+    assert {str(line.extra["password"]) for line in counting.rows.logs(task_id)} == {"[redacted:password]"}
+    assert all(PASSWORD.encode() not in path.read_bytes() for path in counting.folder.glob("tasks.db*"))
+
+
+def test_a_reader_sees_what_was_acknowledged_before_it_asked(counting: Counting) -> None:
+    counting.hand_over()
+    app = FastAPI()
+    TaskAdmin(app, counting.manager, insecure=True)
+    with TestClient(app) as client:
+        counting.hand_over()
+        for _ in range(20):
+            task_id = counting.add(50)
+            answer = client.get(f"/tasks/{task_id}")
+            assert answer.status_code == 200
+            assert BEHIND not in answer.headers
+        assert counting.process.is_lent
+
+
+def test_observers_are_told_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "MUCH", 10)
+    observer = InMemoryLogger()
+    counting = Counting(tmp_path / "state", observers=[observer])
+    counting.hand_over()
+    before = len(observer.log_events)
+    for _ in range(10):
+        counting.add(100)
+    counting.check()
+    assert len(observer.log_events) == before + 1000
+    counting.manager.stop()
+
+
+def test_unfinished_tasks_go_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "MUCH", 10)
+    counting = Counting(tmp_path / "state")
+    gate = threading.Event()
+    waits = counting.manager.task(name="waits")(lambda: gate.wait(PATIENCE))
+    task_id = counting.manager.add_task(waits)
+    counting.rows.until(lambda: any(each.attempts for each in counting.rows.tasks()), "it runs")
+    while not counting.process.is_lent:
+        counting.add()
+        assert counting.manager.runtime.tailer.flush()
+    gate.set()
+    assert counting.manager.drain(PATIENCE)
+    found = counting.rows.task(task_id)
+    assert found.task.started_at == found.attempts[0].started_at
+    assert found.attempts[0].span.trace_id
+    counting.manager.stop()
+
+
+@pytest.mark.parametrize(
+    ("settings", "executable"),
+    [({"store_process": False}, sys.executable), ({"store": "memory"}, sys.executable), ({}, "/usr/bin/uwsgi")],
+    ids=["it is not wanted", "the store is in memory", "this is no python"],
+)
+def test_there_is_none_where(
+    settings: dict[str, Any], executable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", executable)
+    manager = TaskManager(dir=str(tmp_path), **settings)
+    manager.start()
+    assert manager.runtime.store_process is None
+    manager.stop()
