@@ -255,13 +255,13 @@ class _Child:
         from multiprocessing.connection import Connection
 
         ours, theirs = socket.socketpair()
-        with theirs:
+        self._is_ready = False
+        with ours, theirs:
             command = [sys.executable, "-I", str(_BOOT), str(theirs.fileno())]
             self.process = subprocess.Popen(  # noqa: S603 - our own file
                 command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
             )
-        self.connection: Connection = Connection(ours.detach())
-        self._is_ready = False
+            self.connection: Connection = Connection(ours.detach())
         path = [str(Path(place or ".").absolute()) for place in sys.path]
         self.connection.send_bytes(json.dumps(path).encode())
 
