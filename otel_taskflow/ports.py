@@ -289,6 +289,8 @@ class Consumer(Protocol):
 
     An exception is counted and logged once and the slice is offered again after a pause, up to three times; then it is
     skipped and counted. It never reaches a task.
+
+    A consumer with a method ``is_listening() -> bool`` is passed by while that says False.
     """
 
     name: str

@@ -93,18 +93,21 @@ class Tailer:
 
     def _hand_on(self) -> bool:
         """Take the next slice to everybody; False if there is none."""
-        here = [consumer for consumer in self._consumers if not consumer.is_helped]
-        after = self._reader.at
-        if self._hand_to(here) if here else self._pass():
-            self._handed_on = self._reader.at
-            for consumer in self._consumers:
-                if consumer not in here:
-                    consumer.ring(self._handed_on)
-            self._tend_segments()
-            if not here or self._handed_on - after < SLICE:
-                self._gather()
-            return True
-        return False
+        after, end = (
+            self._reader.at,
+            self._writer.end,
+        )  # before asking who listens: who begins to now gets what comes from here on
+        here = [consumer for consumer in self._consumers if consumer.wants_slices]
+        for consumer in self._consumers:
+            if consumer not in here:
+                consumer.pass_by(end)
+        if not (self._hand_to(here) if here else self._pass_by(end)):
+            return False
+        self._handed_on = self._reader.at
+        self._tend_segments()
+        if not here or self._handed_on - after < SLICE:
+            self._gather()
+        return True
 
     def _hand_to(self, consumers: Sequence[ConsumerThread]) -> bool:
         for consumer in consumers:
@@ -116,9 +119,8 @@ class Tailer:
             consumer.offer(piece)
         return True
 
-    def _pass(self) -> bool:
+    def _pass_by(self, end: int) -> bool:
         """Nobody here wants to see the events."""
-        end = self._writer.end
         if end == self._reader.at:
             return False
         self._reader.move(end)

@@ -69,6 +69,7 @@ class ConsumerThread:
         must_succeed: bool,
     ) -> None:
         self.consumer = consumer
+        self._is_listening: Callable[[], bool] = getattr(consumer, "is_listening", _always)
         self.helper: Helper | None = None
         """Who may take events in its place. Given before ``start``."""
         self.is_helped = False
@@ -133,13 +134,28 @@ class ConsumerThread:
             self._wanted = max(piece.last, self._wanted)
             self._changed.notify()
 
-    def ring(self, end: int) -> None:
-        """There are events up to this one; they are read from the journal."""
+    @property
+    def wants_slices(self) -> bool:
+        """Whether it is to be offered slices now. Else ``pass_by`` it."""
+        return not self.is_helped and self._is_listening()
+
+    def pass_by(self, end: int) -> None:
+        """There are events up to this one, of which it wants no slices.
+
+        The helper takes them, if there is one now; level, a consumer that does not listen has seen enough; else they are
+        read from the journal.
+        """
         with self._changed:
-            if self.progress.at >= self._wanted:
-                self._moved_at = monotonic()
+            if end <= self._wanted:
+                return
+            is_level = self.progress.at >= self._wanted
             self._wanted = end
-            self._changed.notify()
+            if is_level:
+                self._moved_at = monotonic()
+            if is_level and not self._is_listening():
+                self.progress.advance(end)
+            else:
+                self._changed.notify()
         if self.helper is not None:
             self.helper.ring(end)
 
@@ -255,3 +271,7 @@ class ConsumerThread:
         first, self._trouble = self._trouble is None, error
         if first:
             _logger.warning("otel_taskflow: %s failed, will try again: %s", self.consumer.name, error, exc_info=error)
+
+
+def _always() -> bool:
+    return True

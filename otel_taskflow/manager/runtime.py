@@ -294,7 +294,7 @@ class Runtime:
             figures = figures._replace(export_pending=self.exporting.pending, export_dropped=self.exporting.dropped)
         self._unwatch = self._signals.telemetry.watch(figures)
         if self._signals.log_records is not None:
-            self._signals.log_records.resolve_with(self._resolve)
+            self._signals.log_records.resolve_with(self._resolve, self.store.writer.load_attempt)
 
     def _stop_watching(self) -> None:
         """The last thing of all: what is lost while the other parts end counts too."""

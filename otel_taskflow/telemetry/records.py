@@ -19,7 +19,7 @@ from otel_taskflow.events import (
     TaskSettled,
 )
 from otel_taskflow.lifecycle.decide import is_final
-from otel_taskflow.model import SpanIdentity, TaskRow
+from otel_taskflow.model import AttemptRow, SpanIdentity, TaskRow
 from otel_taskflow.ports import JournalSlice
 from otel_taskflow.telemetry import semconv
 from otel_taskflow.telemetry.bridge import is_bridged
@@ -39,6 +39,10 @@ MAX_FINISHED = 1_000
 
 _EMIT = "emit a log record"
 _no_context = Context()
+
+
+LoadAttempt = Callable[[str, int], "AttemptRow | None"]
+"""Finds an attempt of a task by its number, from 0."""
 
 
 class _Known:
@@ -79,6 +83,7 @@ class LogRecordConsumer:
         self._logger_provider = logger_provider
         self._logger: _logs.Logger | None = None
         self._resolve = resolve
+        self._load_attempt: LoadAttempt = _unknown
         self._live: OrderedDict[str, _Known] = OrderedDict()
         self._finished: OrderedDict[str, _Known] = OrderedDict()
         self._is_heard = True
@@ -86,9 +91,9 @@ class LogRecordConsumer:
         """Records since the last rest."""
         self.mishaps = Mishaps()
 
-    def resolve_with(self, resolve: Callable[[str], TaskRow | None]) -> None:
-        """Set ``resolve`` once the store is open."""
-        self._resolve = resolve
+    def resolve_with(self, resolve: Callable[[str], TaskRow | None], load_attempt: LoadAttempt | None = None) -> None:
+        """Set ``resolve`` once the store is open, and what finds an attempt that began before this consumer began to listen."""
+        self._resolve, self._load_attempt = resolve, load_attempt or _unknown
 
     @property
     def remembered(self) -> int:
@@ -111,6 +116,10 @@ class LogRecordConsumer:
                 if self._unrested >= STRETCH:
                     self._unrested = 0
                     sleep(REST)
+
+    def is_listening(self) -> bool:
+        """Whether somebody takes the records; else nobody need read the journal for them. Never raises."""
+        return self._has_listener()
 
     def close(self, timeout: float) -> None:
         """Nothing is buffered here; the provider is the app's to flush."""
@@ -193,7 +202,13 @@ class LogRecordConsumer:
 
     def _find(self, task_id: str) -> _Known:
         row = self._resolve(task_id) if self._resolve is not None else None
-        return _Known(None, None) if row is None else _Known(clean(row.name), row.span)
+        if row is None:
+            return _Known(None, None)
+        known = _Known(clean(row.name), row.span)
+        attempt = self._load_attempt(task_id, row.attempts - 1) if row.attempts else None
+        if attempt is not None:
+            known.spans[attempt.attempt] = attempt.span
+        return known
 
     def _remember(self, task_id: str, known: _Known) -> None:
         self._live[task_id] = known
@@ -206,6 +221,10 @@ class LogRecordConsumer:
             self._finished[task_id] = known
         if len(self._finished) > MAX_FINISHED:
             self._finished.popitem(last=False)
+
+
+def _unknown(_: str, __: int) -> AttemptRow | None:
+    return None
 
 
 def _context_of(span: SpanIdentity | None) -> Context:

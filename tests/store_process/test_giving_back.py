@@ -13,6 +13,8 @@ import pytest
 from otel_taskflow.consumers.store_process import host
 from otel_taskflow.journal.disk import Disk
 from otel_taskflow.journal.segment import SIZE, Segment
+from otel_taskflow.sqlite.aside import asides
+from tests.failures.test_damaged_store import fold_log, pages
 from tests.processes.waiting import PATIENCE, is_alive, until
 from tests.store_process.counting import Counting
 
@@ -127,16 +129,14 @@ def test_when_the_store_was_replaced_all_that_the_journal_has_is_written_again(
 def test_when_the_store_is_damaged(counting: Counting) -> None:
     counting.hand_over()
     counting.add(100)
-    with (counting.folder / "tasks.db").open("r+b") as file:
-        file.seek(0)
-        file.write(b"damage" * 10_000)
-    for path in counting.folder.glob("tasks.db-*"):
-        path.unlink()
+    assert counting.manager.drain(PATIENCE)
+    fold_log(counting.folder / "tasks.db")
+    pages(counting.folder / "tasks.db")
     for _ in range(5):
         counting.add(100)
     counting.check()
     assert not counting.process.is_lent
-    assert len(list(counting.folder.glob("tasks.db.corrupt-*"))) == 1
+    assert len(asides(counting.folder / "tasks.db")) == 1
     assert counting.manager.runtime.dropped == {"store_corrupt": 1}
 
 

@@ -106,7 +106,7 @@ class StoreProcess:
     def ring(self, end: int) -> None:
         """There are events up to this one. For any thread."""
         self._wanted = end
-        if self._is_asleep:
+        if self._is_asleep and end > self._at:
             self._is_asleep = False
             self._say(RING)
 
