@@ -165,7 +165,8 @@ def _first_header(paths: Sequence[Path]) -> JournalHeader | None:
     """The first header that can be read. Raises JournalError for a journal of a newer format."""
     for path in paths:
         frame = read_frame(_head(path), 0)
-        if frame is not None and frame.seq == 0:
+        # Nothing is sound too: where zeros have taken the place of length, checksum and number.
+        if frame is not None and frame.seq == 0 and frame.payload:
             return _parse_header(frame.payload, path)
     return None
 
