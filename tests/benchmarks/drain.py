@@ -23,10 +23,10 @@ def measure(side: str, load: Load) -> Result:
         return {"sync": module.tasks_per_second(load.folder, load.pick(1500, 500))}
     if side == "reference":
         return {
-            kind: max(asyncio.run(_rate(side, kind, load, load.pick(500, 200), eager)) for eager in (False, True))
+            kind: max(asyncio.run(_rate(side, kind, load, load.pick(1000, 200), eager)) for eager in (False, True))
             for kind in KINDS
         }
-    return {kind: asyncio.run(_rate(side, kind, load, load.pick(4000, 1000), False)) for kind in KINDS}
+    return {kind: asyncio.run(_rate(side, kind, load, load.pick(20_000, 1000), False)) for kind in KINDS}
 
 
 async def _rate(side: str, kind: str, load: Load, count: int, eager: bool) -> float:

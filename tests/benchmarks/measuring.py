@@ -44,6 +44,12 @@ def cpu_seconds() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
+def cpu_seconds_of_others() -> float:
+    """User and system time of the processes that this one started, once they have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def resident_megabytes() -> float:
     """Memory of this process that is in RAM now."""
     try:
