@@ -6,15 +6,20 @@ Isolated, since neither the user's start-up hooks nor ``__main__`` have any busi
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from multiprocessing.connection import Connection
+
+BEHIND_THE_APP = 5
+"""Added to the niceness: where there are fewer processors than work, the app goes first."""
 
 
 def main() -> None:
     """Wait for the first message, the parent's ``sys.path``, and serve. The parent decides when to end, no signal to the group."""
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, signal.SIG_IGN)
+    os.nice(BEHIND_THE_APP)
     connection = Connection(int(sys.argv[1]))
     try:
         sys.path[:] = json.loads(connection.recv_bytes())
