@@ -137,7 +137,7 @@ class ConsumerThread:
     @property
     def wants_slices(self) -> bool:
         """Whether it is to be offered slices now. Else ``pass_by`` it."""
-        return not self.is_helped and self._is_listening()
+        return not self.is_helped and not self._is_laggard and self._is_listening()
 
     def pass_by(self, end: int) -> None:
         """There are events up to this one, of which it wants no slices.
@@ -162,11 +162,10 @@ class ConsumerThread:
     def wait_for_room(self, timeout: float) -> None:
         """Block until the next slice would be kept, for then nobody has to decode it again.
 
-        A laggard, which had no room when the time was over, is not waited for until it has come level.
+        One that had no room when the time was over is a laggard, and wants no slices until it has come level.
         """
         with self._changed:
-            if not self._is_laggard:
-                self._changed.wait_for(lambda: len(self._queue) < QUEUE or self._stopped, timeout)
+            self._changed.wait_for(lambda: len(self._queue) < QUEUE or self._stopped, timeout)
 
     def halt(self) -> None:
         """Take no further slice, whatever is left."""
@@ -225,11 +224,11 @@ class ConsumerThread:
             with self._changed:
                 while self._queue and self._queue[0].last <= at:
                     self._queue.popleft()
-                self._is_laggard = self._is_laggard and bool(self._queue)
                 if self._queue and self._queue[0].first <= at + 1:
                     self._changed.notify()
                     return part_after(self._queue.popleft(), at)
                 if not self._queue and self._wanted <= at:
+                    self._is_laggard = False
                     self._changed.wait()
                     continue
             piece = self._read_from_journal(at)

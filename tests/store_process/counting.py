@@ -44,6 +44,8 @@ class Counting:
             return self.process.is_lent
 
         until(is_lent)
+        self.add()
+        assert self.manager.drain(PATIENCE)  # written there
         pid = self.process.pid
         assert pid is not None
         return pid
