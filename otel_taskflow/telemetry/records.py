@@ -32,7 +32,7 @@ from otel_taskflow.version import __version__
 
 STRETCH = 10
 """Records after which it rests: one costs an SDK 10 us, and the app's loop wants the interpreter lock."""
-REST = 0.0001
+REST = 0.0005
 MAX_TASKS = 100_000
 MAX_FINISHED = 1_000
 """Finished tasks that are remembered, for lines that come after the end."""
