@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,21 @@ def test_when_the_store_is_damaged(counting: Counting) -> None:
     assert not counting.process.is_lent
     assert len(asides(counting.folder / "tasks.db")) == 1
     assert counting.manager.runtime.dropped == {"store_corrupt": 1}
+
+
+def test_one_that_ends_before_it_has_anything_to_write_is_not_missed(
+    counting: Counting, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: pytest.LogCaptureFixture
+) -> None:
+    broken = tmp_path / "python3"
+    broken.write_text("#!/bin/sh\nexit 1\n")
+    broken.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(broken))
+    for _ in range(20):
+        counting.add(100)
+        assert counting.manager.drain(PATIENCE)
+    counting.check()
+    assert counting.process.pid is None
+    assert told(said, "write the store") == []
 
 
 def test_when_it_cannot_be_started(

@@ -14,6 +14,8 @@ from fastapi.testclient import TestClient
 
 from otel_taskflow import InMemoryLogger, TaskAdmin, TaskManager
 from otel_taskflow.consumers.store_process import host
+from otel_taskflow.consumers.store_process.messages import AT_ONCE
+from otel_taskflow.model import TaskStatus
 from otel_taskflow.web.api import BEHIND
 from tests.processes.waiting import PATIENCE, is_alive, until
 from tests.store_process.counting import PASSWORD, Counting
@@ -101,16 +103,22 @@ def test_unfinished_tasks_go_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyP
     counting = Counting(tmp_path / "state")
     gate = threading.Event()
     waits = counting.manager.task(name="waits")(lambda: gate.wait(PATIENCE))
-    task_id = counting.manager.add_task(waits)
-    counting.rows.until(lambda: any(each.attempts for each in counting.rows.tasks()), "it runs")
-    while not counting.process.is_lent:
-        counting.add()
+    tasks = [counting.manager.add_task(waits) for _ in range(3 * AT_ONCE)]
+    assert counting.manager.runtime.tailer.flush()
+
+    def is_lent() -> bool:
+        counting.manager.add_task(waits)
         assert counting.manager.runtime.tailer.flush()
+        return counting.process.is_lent
+
+    until(is_lent)
     gate.set()
     assert counting.manager.drain(PATIENCE)
-    found = counting.rows.task(task_id)
-    assert found.task.started_at == found.attempts[0].started_at
-    assert found.attempts[0].span.trace_id
+    for found in map(counting.rows.task, tasks[:3] + tasks[-3:]):
+        assert found.task.status is TaskStatus.SUCCESS
+        assert found.task.started_at == found.attempts[0].started_at
+        assert found.attempts[0].span.trace_id
+    assert counting.process.is_lent
     counting.manager.stop()
 
 

@@ -12,7 +12,15 @@ from time import monotonic, sleep
 from otel_taskflow.consumers.loading import loading
 from otel_taskflow.consumers.redacting import redactor
 from otel_taskflow.consumers.slices import Decoder
-from otel_taskflow.consumers.store_process.messages import GOODBYE, READY, Committed, Lease, Returned
+from otel_taskflow.consumers.store_process.messages import (
+    GOODBYE,
+    READY,
+    Committed,
+    Lease,
+    Returned,
+    receive_unfinished,
+    send_unfinished,
+)
 from otel_taskflow.errors import JournalError
 from otel_taskflow.journal.lock import try_lock
 from otel_taskflow.journal.neighbour import NeighbourReader
@@ -25,6 +33,8 @@ SLICE = 400
 """Events at once. Nobody waits for the interpreter here, but other processes for the store's lock."""
 TELL_EVERY = 0.01
 """Seconds between two messages about progress while there is more to do."""
+LEASE_LIMIT = 60.0
+"""Seconds after which a process that nobody needs ends."""
 LOOK_EVERY = 1.0
 """Seconds after which an idle child looks whether its parent lives: a fork of the parent may hold the other end open."""
 PATIENCE = 0.2
@@ -35,17 +45,19 @@ def serve(connection: Connection) -> None:
     """Write what one lease asks for. Ends without a word if the parent is gone."""
     with suppress(EOFError, OSError):
         connection.send_bytes(READY)
+        if not connection.poll(LEASE_LIMIT):
+            return
         lease: Lease = pickle.loads(connection.recv_bytes())  # noqa: S301 - from the process that started this one
         # Whoever takes over the journal of the parent looks at this lock after the parent's, and this looks at the parent after it.
         lock = try_lock(lease.journal / STORE_LOCK_NAME)
         if lock is not None and os.getppid() == lease.pid:
-            connection.send(_write(connection, lease))
+            _write(connection, lease)
 
 
-def _write(connection: Connection, lease: Lease) -> Returned:
+def _write(connection: Connection, lease: Lease) -> None:
     # The file is not closed: the ballast beside it is the parent's too.
     writer = SqliteWriter(lease.store, syncs_commits=lease.syncs_commits)
-    fold = Fold(lease.header.journal_id, loading(writer), unfinished=lease.unfinished)
+    fold = Fold(lease.header.journal_id, loading(writer), unfinished=receive_unfinished(connection))
     work = _Work(connection, lease, writer, fold)
     why, said = "", _Said()
     try:
@@ -56,7 +68,8 @@ def _write(connection: Connection, lease: Lease) -> Returned:
         raise
     except Exception as error:  # noqa: BLE001 - the parent does it again, and says what is to be said
         why = f"{type(error).__name__}: {error}"
-    return Returned(work.at, why, fold.unfinished, writer.replaced, said.records)
+    connection.send(Returned(work.at, why, writer.replaced, said.records))
+    send_unfinished(connection, fold.unfinished)
 
 
 class _Said(logging.Handler):

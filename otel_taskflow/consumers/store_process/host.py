@@ -16,10 +16,21 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from otel_taskflow.consumers.pace import rest
 from otel_taskflow.consumers.store import StoreConsumer
-from otel_taskflow.consumers.store_process.messages import GOODBYE, RING, Committed, Lease, Returned
+from otel_taskflow.consumers.store_process.messages import (
+    GOODBYE,
+    READY,
+    RING,
+    Committed,
+    Lease,
+    Returned,
+    receive_unfinished,
+    send_unfinished,
+)
 from otel_taskflow.health import Figure
 from otel_taskflow.journal.writer import JournalWriter
+from otel_taskflow.lifecycle.fold import Entry
 from otel_taskflow.ports import Store
 from otel_taskflow.stores import SqliteStore
 from otel_taskflow.values import Redaction
@@ -80,9 +91,12 @@ class StoreProcess:
 
     def notice(self, events: int, lag: int) -> bool:
         """So many events were written here, so many wait. True if a process stands ready to go on with them."""
-        if self._child is not None:
-            return self._child.is_ready() and self._consumer.can_be_lent
-        if self._is_closed:
+        if self._child is not None and self._child.is_ready():
+            return self._consumer.can_be_lent
+        if self._child is not None and self._child.has_ended():
+            self._bury()
+            self._not_before = monotonic() + AGAIN
+        if self._child is not None or self._is_closed:
             return False
         self._load.add(events)
         if (self._load.is_much or lag >= MUCH) and monotonic() >= self._not_before:
@@ -91,17 +105,17 @@ class StoreProcess:
 
     def run(self, advance: Advance) -> None:
         """Let it write, from where this process is, until it gives the store back or is gone. Raises nothing of its doing."""
-        returned, why = None, ""
+        returned, unfinished, why = None, None, ""
         self._ends_by, self._is_asleep, self._wanted = None, False, self._journal.end
         if self._is_closed:
             return
         try:
-            returned = self._lend(advance)
+            returned, unfinished = self._lend(advance)
             why = returned.why
         except (EOFError, OSError) as error:
             why = str(error) or "it is gone"
         finally:
-            self._take_back(returned, why)
+            self._take_back(returned, unfinished, why)
 
     def ring(self, end: int) -> None:
         """There are events up to this one. For any thread."""
@@ -151,16 +165,18 @@ class StoreProcess:
 
     # Lending
 
-    def _lend(self, advance: Advance) -> Returned:
+    def _lend(self, advance: Advance) -> tuple[Returned, Mapping[str, Entry]]:
         if self._child is None:
             raise EOFError
         lent = self._consumer.lend(self.end)
         terms = (self._store.path, self._store.syncs_commits, self._redaction)
-        lease = Lease(os.getpid(), self._folder, self._journal.header, *terms, lent.after, lent.unfinished)
-        self._child.connection.send_bytes(pickle.dumps(lease))
+        lease = Lease(os.getpid(), self._folder, self._journal.header, *terms, lent.after)
+        connection = self._child.connection
+        connection.send_bytes(pickle.dumps(lease))
+        send_unfinished(connection, lent.unfinished, rest)
         _logger.info("otel_taskflow: process %s writes the store now", self.pid)
         self._at = lent.after
-        return self._follow(self._child.connection, advance)
+        return self._follow(connection, advance), receive_unfinished(connection, rest)
 
     def _follow(self, connection: Connection, advance: Advance) -> Returned:
         moved_at, self._load = monotonic(), _Load()
@@ -192,11 +208,11 @@ class StoreProcess:
         if self._load.is_quiet:
             self.end()
 
-    def _take_back(self, returned: Returned | None, why: str) -> None:
+    def _take_back(self, returned: Returned | None, unfinished: Mapping[str, Entry] | None, why: str) -> None:
         """Only when it is dead is anything written here: nobody else writes the events of this journal."""
         pid = self.pid
         self._bury()
-        if why:
+        if why and not self._is_closed:
             self._not_before = monotonic() + AGAIN
             _logger.warning(
                 "otel_taskflow: process %s does not write the store any more, it is written here: %s", pid, why
@@ -207,7 +223,7 @@ class StoreProcess:
                 _logger.log(level, text)
         self._load = _Load()
         self._store.writer.expect(self._journal.id, self._at)
-        self._consumer.take_back(None if returned is None else returned.unfinished)
+        self._consumer.take_back(unfinished)
 
 
 def process_for(
@@ -266,12 +282,15 @@ class _Child:
         self.connection.send_bytes(json.dumps(path).encode())
 
     def is_ready(self) -> bool:
-        """Whether it waits for a lease. Raises nothing: of one that is gone the lease will tell."""
+        """Whether it waits for a lease."""
         if not self._is_ready and self.connection.poll(0):
             with suppress(EOFError, OSError):
-                self.connection.recv_bytes()
-            self._is_ready = True
-        return self._is_ready
+                self._is_ready = self.connection.recv_bytes() == READY
+        return self._is_ready and not self.has_ended()
+
+    def has_ended(self) -> bool:
+        """Whether it is gone: it could not start, or nobody needed it."""
+        return self.process.poll() is not None
 
     def end(self) -> None:
         """Kill it, if it is not gone, and wait until it is."""
