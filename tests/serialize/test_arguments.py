@@ -33,6 +33,7 @@ from tests.serialize.shapes import (
     Strict,
     back_and_forth,
     function_of,
+    id_of,
 )
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def test_nan_comes_back() -> None:
         (list, [{1, 2}], "another value"),
         (str, "\ud800", "lone surrogate"),
     ],
-    ids=str,
+    ids=id_of,
 )
 def test_what_would_not_come_back_as_it_was_is_not_kept(annotation: Any, value: Any, named: str) -> None:
     kept = ArgumentCodec(function_of(annotation)).dump((value,), {})

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from otel_taskflow.errors import TaskArgumentError
 from otel_taskflow.serialize import ArgumentCodec, Kept
-from tests.serialize.shapes import ORDER, Address, Order, Session, back_and_forth, function_of
+from tests.serialize.shapes import ORDER, Address, Order, Session, back_and_forth, function_of, id_of
 
 
 class Mailer:
@@ -48,7 +48,7 @@ def with_two(first: int, order: Order) -> None: ...
         functools.partial(with_two, first=1, order=None),
         functools.partial(functools.partial(Mailer().send)),
     ],
-    ids=str,
+    ids=id_of,
 )
 def test_any_callable_will_do(func: Callable[..., Any]) -> None:
     assert back_and_forth(func, order=ORDER) == ((), {"order": ORDER})
