@@ -15,7 +15,7 @@ from otel_taskflow.model import LogRow, TaskFilter
 from otel_taskflow.ports import RollupDelta, StoreReader, TaskDetail
 from otel_taskflow.stores import open_store
 
-PATIENCE = 15.0
+PATIENCE = 40.0
 T = TypeVar("T")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from otel_taskflow.model import AttemptOutcome, LogRow, TaskStatus
+from tests.beside import beside
 from tests.crash.child import PATIENCE, child
 from tests.crash.programs import WRITERS, Acknowledged
 from tests.crash.rows import Rows, survivor
@@ -25,6 +26,7 @@ def kill_after(folder: Path, lines: int) -> dict[int, str]:
         deadline = time.monotonic() + PATIENCE
         while acknowledged[0] < lines or not all(acknowledged[writer] for writer in range(WRITERS)):
             assert time.monotonic() < deadline
+            time.sleep(random.random() / 1000)
         process.kill()
     return {int(writer): task_id for writer, task_id in tasks.items()}
 
@@ -38,7 +40,7 @@ def check_lines(lines: Sequence[LogRow], acknowledged: int) -> None:
 @pytest.mark.failure("C1")
 @pytest.mark.slow
 def test_acknowledged_lines_survive_a_kill_at_any_instant(tmp_path: Path) -> None:
-    for run in range(RUNS):
+    def kill_once(run: int) -> None:
         folder = tmp_path / str(run)
         folder.mkdir()
         tasks = kill_after(folder, random.randint(0, 1000))
@@ -54,3 +56,5 @@ def test_acknowledged_lines_survive_a_kill_at_any_instant(tmp_path: Path) -> Non
                 assert found.task.log_count == len(lines)
             assert manager.drain()
         assert not list((folder / "journal").iterdir())
+
+    beside(kill_once, range(RUNS))

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from otel_taskflow.testing.otlp_receiver import OTLPReceiver
+from tests.beside import beside
 from tests.collector import otlp_file
 from tests.collector.process import running_collector
 from tests.crash.programs import WRITERS, Acknowledged
@@ -62,20 +63,22 @@ def check_lines(folder: Path, bodies: Iterable[str]) -> int:
         pytest.param(100, id="many", marks=[pytest.mark.failures_slow, pytest.mark.timeout(900)]),
     ],
 )
-def test_acknowledged_lines_arrive_after_kills_at_random_instants(
-    run: Run, receiver: OTLPReceiver, tmp_path: Path, kills: int
-) -> None:
-    for number in range(kills):
-        folder = tmp_path / str(number)
-        kill_while_flooding(run, receiver.url, folder)
-        deliver_the_rest(run, receiver.url, folder)
-        doubled = check_lines(folder, [body for body in receiver.log_bodies if body.startswith(f"{folder} ")])
-        uids = Counter(_uid(record) for record in receiver.log_records)
-        assert doubled <= sum(count - 1 for count in uids.values())
-        interrupted = [span for span in receiver.spans if span.name == "process count"]
-        assert len({span.span_id for span in interrupted}) == WRITERS
-        receiver.log_records.clear()
-        receiver.spans.clear()
+def test_acknowledged_lines_arrive_after_kills_at_random_instants(run: Run, tmp_path: Path, kills: int) -> None:
+    def kill_once(number: int) -> None:
+        with OTLPReceiver() as receiver:
+            kill_while_flooding(run, receiver.url, folder := tmp_path / str(number))
+            deliver_the_rest(run, receiver.url, folder)
+            check_received(receiver, folder)
+
+    beside(kill_once, range(kills))
+
+
+def check_received(receiver: OTLPReceiver, folder: Path) -> None:
+    doubled = check_lines(folder, [body for body in receiver.log_bodies if body.startswith(f"{folder} ")])
+    uids = Counter(_uid(record) for record in receiver.log_records)
+    assert doubled <= sum(count - 1 for count in uids.values())
+    interrupted = [span for span in receiver.spans if span.name == "process count"]
+    assert len({span.span_id for span in interrupted}) == WRITERS
 
 
 def _uid(record: object) -> str:
