@@ -9,7 +9,6 @@ import mmap
 import os
 import resource
 import signal
-import socket
 import sys
 import threading
 import time
@@ -18,9 +17,6 @@ from collections.abc import Callable
 from pathlib import Path
 from struct import Struct
 from types import FrameType
-
-import uvicorn
-from fastapi import Depends, FastAPI
 
 from otel_taskflow import TaskManager, get_task_context, task_log
 from otel_taskflow.background import ManagedBackgroundTasks
@@ -212,44 +208,6 @@ def never() -> None:
 
 def quick() -> None:
     task_log(f"in {os.getpid()}")
-
-
-def tell_stopping() -> None:
-    """Called in a signal handler, which may have interrupted a print."""
-    os.write(1, b"stopping\n")
-
-
-def serve(folder: str, grace: str) -> None:
-    """An app with a route for each kind of task, behind a real server. ``finish`` is the file they wait for."""
-    manager = TaskManager(dir=folder, shutdown_grace=float(grace))
-    app = FastAPI()
-    manager.init_app(app)
-    manager.on_stop(tell_stopping)
-    finish = Path(folder) / "finish"
-
-    def sync_task() -> None:
-        say("running")
-        while not finish.exists():
-            time.sleep(0.01)
-
-    async def async_task() -> None:
-        say("running")
-        try:
-            while not finish.exists():
-                await asyncio.sleep(0.01)
-        except asyncio.CancelledError:
-            task_log("told to end")
-            raise
-
-    @app.post("/{kind}")
-    def add(kind: str, opted_in: bool = False, tasks=Depends(manager.get_tasks)) -> str:
-        function = async_task if kind == "async" else sync_task
-        return tasks.add_task(manager.task(requeue_on_interrupt=opted_in)(function))
-
-    listener = socket.create_server(("127.0.0.1", 0))
-    say("address", f"http://127.0.0.1:{listener.getsockname()[1]}")
-    uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
-    say("gone")
 
 
 def logs_at_the_end(folder: str) -> None:

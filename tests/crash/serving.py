@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import resource
 import socket
 import threading
@@ -13,8 +14,46 @@ from pathlib import Path
 import uvicorn
 from fastapi import Depends, FastAPI
 
-from otel_taskflow import TaskAdmin, TaskManager
+from otel_taskflow import TaskAdmin, TaskManager, task_log
 from tests.crash.programs import never, quick, say
+
+
+def tell_stopping() -> None:
+    """Called in a signal handler, which may have interrupted a print."""
+    os.write(1, b"stopping\n")
+
+
+def serve(folder: str, grace: str) -> None:
+    """An app with a route for each kind of task, behind a real server. ``finish`` is the file they wait for."""
+    manager = TaskManager(dir=folder, shutdown_grace=float(grace))
+    app = FastAPI()
+    manager.init_app(app)
+    manager.on_stop(tell_stopping)
+    finish = Path(folder) / "finish"
+
+    def sync_task() -> None:
+        say("running")
+        while not finish.exists():
+            time.sleep(0.01)
+
+    async def async_task() -> None:
+        say("running")
+        try:
+            while not finish.exists():
+                await asyncio.sleep(0.01)
+        except asyncio.CancelledError:
+            task_log("told to end")
+            raise
+
+    @app.post("/{kind}")
+    def add(kind: str, opted_in: bool = False, tasks=Depends(manager.get_tasks)) -> str:
+        function = async_task if kind == "async" else sync_task
+        return tasks.add_task(manager.task(requeue_on_interrupt=opted_in)(function))
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    say("address", f"http://127.0.0.1:{listener.getsockname()[1]}")
+    uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
+    say("gone")
 
 
 def serve_and_be_killed(folder: str) -> None:

@@ -12,8 +12,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import uvicorn
-from fastapi import Depends, FastAPI
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -165,6 +163,9 @@ def obey_with(manager: TaskManager) -> None:
 
 def serve(folder: str, url: str) -> None:
     """A real server with the dashboard; each request adds a task that takes a moment."""
+    import uvicorn  # the other programs are started a hundred times
+    from fastapi import Depends, FastAPI
+
     manager = manager_of(folder, url, shutdown_grace=2.0)
     app = FastAPI()
     TaskAdmin(app, manager, insecure=True, print_link=False)
