@@ -5,8 +5,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+import pytest
+
 from tests.architecture.source import PACKAGE, Module, imports, package_modules, strings
 from tests.conftest import ROOT
+
+pytestmark = pytest.mark.once
 
 # What its owners publish under a name with an underscore.
 PUBLISHED = {

@@ -14,6 +14,7 @@ import pytest
 from tests.architecture.source import PACKAGE, files, package_modules
 from tests.conftest import ROOT, require
 
+pytestmark = pytest.mark.once
 MODULES = [module.name for module in package_modules() if "__all__" in module.text]
 
 PAGES = [*ROOT.glob("*.md"), *files("docs", "collector-config", "examples", "grafana", endings=(".md",))]

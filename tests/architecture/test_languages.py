@@ -8,6 +8,7 @@ import pytest
 
 from tests.architecture.source import package_modules, strings
 
+pytestmark = pytest.mark.once
 SQL = re.compile(
     r"""\b(
         SELECT \s+ .+? \s+ FROM

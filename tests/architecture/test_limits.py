@@ -11,6 +11,7 @@ import pytest
 from tests.architecture.source import PACKAGE, files, functions, length, modules_of_tests, package_modules
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.once
 FILE_LIMIT = 400
 FUNCTION_LIMIT = 60
 FUNCTION_MEDIAN = 10

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 import otel_taskflow
 from otel_taskflow import TaskManager
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.once
 PAGE = ROOT / "docs" / "reference" / "api.md"
 NAME = re.compile(r"`(?:await )?(\w+)")
 

@@ -7,9 +7,12 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
+import pytest
+
 from tests.architecture.source import modules_of_tests
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.once
 PAGE = ROOT / "docs" / "reliability.md"
 IDS = [
     *(f"C{number}" for number in range(1, 19)),

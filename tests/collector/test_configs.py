@@ -23,6 +23,7 @@ from tests.collector.config_files import (
 from tests.collector.process import CONFIG, config_arguments, require_otelcol, running_collector, variables_of
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.once
 FOREIGN = {"alloy.alloy", "cloudwatch-agent.json", "datadog-agent.yaml", "datadog-pipeline.json"}
 """Files for other programs: tests/collector/test_foreign_files.py looks into them."""
 NETWORK = ("otlp_http", "otlp_grpc", "datadog")

@@ -18,7 +18,7 @@ from tests.collector.process import config_arguments, require_otelcol, running_c
 from tests.collector.signature import signed
 from tests.collector.tasks import ORDER, ship_an_order
 
-pytestmark = pytest.mark.collector
+pytestmark = [pytest.mark.collector, pytest.mark.once]
 CALLS = "traces.span.metrics.calls"
 
 

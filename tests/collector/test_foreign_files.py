@@ -15,6 +15,7 @@ from otel_taskflow.demo.shop import make_shop
 from tests.collector.config_files import content
 from tests.collector.process import CONFIG
 
+pytestmark = pytest.mark.once
 FILES = CONFIG / "files"
 ALLOY = (FILES / "alloy.alloy").read_text()
 PAIR = re.compile(r'^\s*(\w+)\s*= "(\w*)"', re.MULTILINE)

@@ -18,7 +18,7 @@ from tests.collector.otlp_file import LogRecord
 from tests.collector.process import running_collector
 from tests.collector.tasks import exporter, managed
 
-pytestmark = pytest.mark.collector
+pytestmark = [pytest.mark.collector, pytest.mark.once]
 EXTRAS: dict[str, Any] = {"order_id": "A1", "total": 10.5, "lines": 3, "paid": True, "sizes": [1, 2], "none": None}
 
 SYNCHRONOUS = "--feature-gates=stanza.synchronousLogEmitter"

@@ -14,7 +14,7 @@ from tests.collector.otlp_file import LogRecord, Span
 from tests.collector.process import running_collector
 from tests.collector.tasks import exporter, managed
 
-pytestmark = pytest.mark.collector
+pytestmark = [pytest.mark.collector, pytest.mark.once]
 ADDRESS = "ada@example.com"
 KEPT: dict[str, Any] = {"order_id": "A1", "total": 10.5, "lines": 3, "paid": True, "sizes": [1, 2]}
 EXTRAS: dict[str, Any] = {

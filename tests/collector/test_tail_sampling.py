@@ -22,7 +22,7 @@ from tests.collector.otlp_file import LogRecord, Span
 from tests.collector.process import Collector, running_collector
 from tests.collector.tasks import exporter, failing_once, managed
 
-pytestmark = pytest.mark.collector
+pytestmark = [pytest.mark.collector, pytest.mark.once]
 ORDINARY = 400
 SLOW_MS = 300
 SETTINGS = {"TAIL_SAMPLING_WAIT": "3s", "TAIL_SAMPLING_SLOW_MS": str(SLOW_MS), "OTELCOL_SPAN_METRICS_INTERVAL": "1s"}

@@ -13,6 +13,7 @@ import yaml
 from tests.compose.stack import FILE, Service, read, services
 from tests.conftest import ROOT, require_program
 
+pytestmark = pytest.mark.once
 PINNED = re.compile(r"[a-z0-9./_-]+:v?\d+\.\d+\.\d+[a-z0-9.-]*")
 OF_PROGRAMS = ("GF_", "OTEL_")
 """Variables that Grafana and the OpenTelemetry SDK read by themselves."""

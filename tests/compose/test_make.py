@@ -10,6 +10,7 @@ import pytest
 
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.once
 NO_COMPOSE = "#!/bin/sh\nexit 1\n"
 NO_DAEMON = '#!/bin/sh\n[ "$1 $2" = "compose version" ]\n'
 WHOLE = '#!/bin/sh\necho "$@" >>"$0.log"\ncase "$*" in *cat*) echo the-token ;; esac\n'

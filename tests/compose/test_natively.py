@@ -22,6 +22,7 @@ from tests.backends.loki import running_loki
 from tests.compose.stack import Service, services
 from tests.conftest import ROOT, require, require_program
 
+pytestmark = pytest.mark.once
 PATIENCE = 60.0
 """Seconds."""
 SERVICES = services()

@@ -10,6 +10,7 @@ import pytest
 from otel_taskflow.web.pages import STATIC
 from tests.conftest import require
 
+pytestmark = pytest.mark.once
 KILOBYTE = 1000
 
 

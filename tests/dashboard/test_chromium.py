@@ -15,7 +15,7 @@ from tests.dashboard.wire import wire_to
 pytest.importorskip("playwright")
 from playwright.sync_api import Page, Request, ViewportSize, expect
 
-pytestmark = pytest.mark.chromium
+pytestmark = [pytest.mark.chromium, pytest.mark.once]
 
 PHONE: ViewportSize = {"width": 375, "height": 812}
 TABLET: ViewportSize = {"width": 768, "height": 1024}

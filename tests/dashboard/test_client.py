@@ -8,6 +8,7 @@ import pytest
 
 from tests.conftest import ROOT, require, require_program
 
+pytestmark = pytest.mark.once
 UI = ROOT / "otel_taskflow/web/ui"
 
 

@@ -22,7 +22,7 @@ from playwright.sync_api import Locator, Page, ViewportSize, expect
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-pytestmark = pytest.mark.chromium
+pytestmark = [pytest.mark.chromium, pytest.mark.once]
 
 BACKENDS = "https://telemetry.example.com"
 SIZES: list[ViewportSize] = [{"width": 375, "height": 812}, {"width": 1440, "height": 900}]

@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import ROOT, require
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.once]
 STATIC = "otel_taskflow/web/static/"
 PRINT_STATIC_FILES = """
 from importlib.resources import files

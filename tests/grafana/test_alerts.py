@@ -12,6 +12,7 @@ import yaml
 from tests.conftest import ROOT, require_program
 from tests.grafana.queries import GRAFANA, RULES
 
+pytestmark = pytest.mark.once
 TESTS = sorted((GRAFANA / "alerts").glob("*.test.yaml"))
 HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
 ALERTS = [rule for file in RULES for group in yaml.safe_load(file.read_text())["groups"] for rule in group["rules"]]

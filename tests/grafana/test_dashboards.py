@@ -15,6 +15,7 @@ from grafana.generator.__main__ import dashboards
 from otel_taskflow import TaskAdmin, TaskManager
 from tests.grafana.queries import DASHBOARDS, VARIABLE, data_sources, links, panels, read
 
+pytestmark = pytest.mark.once
 BY_UID = {dashboard["uid"]: dashboard for dashboard in map(read, DASHBOARDS)}
 OF_A_CLICK = re.compile(r"__(value\.raw|from|to|url_time_range|data\.fields\.\w+|field\.labels\.\w+)")
 LOCAL = "${dashboard:raw}"

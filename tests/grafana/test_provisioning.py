@@ -11,6 +11,8 @@ import yaml
 from grafana.generator.dashboards import LOCAL_DASHBOARD
 from tests.grafana.queries import PROVISIONING, data_sources
 
+pytestmark = pytest.mark.once
+
 
 def source(uid: str) -> dict[str, Any]:
     (found,) = [each for each in data_sources() if each["uid"] == uid]

@@ -11,6 +11,7 @@ import pytest
 from tests.conftest import require_program
 from tests.grafana.queries import Query, all_queries
 
+pytestmark = pytest.mark.once
 GRAMMAR = Path(__file__).parent / "grammar"
 NO_NODE = "Node and npm install the grammars of tests/grafana/grammar"
 
