@@ -36,7 +36,7 @@ lacks() { echo "make $@ $$1 (make demo shows the shop without Docker)" >&2; exit
 endef
 
 .NOTPARALLEL:
-.PHONY: demo demo-observability test test-failures test-backends check bench collector backends dashboards ui format clean
+.PHONY: demo demo-observability install test test-failures test-backends check bench collector backends dashboards ui format clean
 
 demo: $(VENV)/.demo $(VENV)/.ui ## run a small shop and its dashboard
 	$(BIN)/otel-taskflow demo $(ARGS)
@@ -47,6 +47,8 @@ demo-observability: ## the same shop with a collector, Tempo, Loki, Prometheus a
 	@printf '\n  The shop     http://127.0.0.1:8000/tasks/dashboard?token=%s\n' "$$(docker compose exec -T shop cat /data/token)"
 	@printf '  Grafana      http://127.0.0.1:3000/d/otel-taskflow-overview\n  Prometheus   http://127.0.0.1:9090/alerts\n\n'
 	@printf '  docker compose down ends it; with --volumes it also forgets what it has.\n\n'
+
+install: $(VENV)/.test $(VENV)/.bench $(VENV)/.ui ## what tests and benchmarks need
 
 test: $(VENV)/.test $(VENV)/.ui ## pass all tests
 	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
