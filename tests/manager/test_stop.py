@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -143,7 +144,7 @@ def test_a_retry_that_is_due_in_the_grace_is_left_to_the_next_process(tmp_path: 
     running, goes_on = threading.Event(), threading.Event()
     runs: list[str] = []
 
-    @manager.task(retries=1, delay=0.2)
+    @manager.task(retries=1, delay=1.0)
     def flaky() -> None:
         runs.append("flaky")
         raise ValueError
@@ -156,10 +157,13 @@ def test_a_retry_that_is_due_in_the_grace_is_left_to_the_next_process(tmp_path: 
     Rows(tmp_path).until(lambda: Rows(tmp_path).is_waiting(waiting), "it waits for its retry")
     manager.add_task(blocking)
     assert running.wait(PATIENCE)
-    stop = Stop(manager, 1.0)
+    stop = Stop(manager, PATIENCE)
     assert stop.announced.wait(PATIENCE)
-    stop.done()
+    due = Rows(tmp_path).task(waiting).task.waiting_until
+    assert due is not None
+    time.sleep(max(0.0, (due - time.time_ns()) / 1e9) + 0.1)
     goes_on.set()
+    stop.done()
     assert runs == ["flaky"]
     assert Rows(tmp_path).task(waiting).task.status is TaskStatus.RUNNING
 
