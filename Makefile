@@ -50,8 +50,9 @@ demo-observability: ## the same shop with a collector, Tempo, Loki, Prometheus a
 
 install: $(VENV)/.test $(VENV)/.bench $(VENV)/.ui ## what tests and benchmarks need
 
+# Two at a time, for most of their time is spent waiting; ARGS="-n 0" for one, as a debugger needs it.
 test: $(VENV)/.test $(VENV)/.ui ## pass all tests
-	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term $(ARGS)
 
 test-failures: MARK ?= failure
 test-failures: $(VENV)/.test $(VENV)/.ui ## bring about every failure of docs/reliability.md
