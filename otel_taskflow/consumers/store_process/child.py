@@ -29,7 +29,7 @@ from otel_taskflow.lifecycle.fold import Fold
 from otel_taskflow.ports import JournalSlice
 from otel_taskflow.stores.sqlite import SqliteWriter
 
-SLICE = 400
+SLICE = 1000
 """Events at once. Nobody waits for the interpreter here, but other processes for the store's lock."""
 TELL_EVERY = 0.01
 """Seconds between two messages about progress while there is more to do."""
