@@ -10,6 +10,9 @@ from grafana.generator.promql import increase, now, or_zero, rate, total
 THESE = 'service_name=~"$service"'
 OURS = f"{promql.OURS}, {THESE}"
 COLLECTOR = 'job="otelcol"'
+FROM_OUTSIDE = f'{COLLECTOR}, receiver!="otlp/counts"'
+TO_OUTSIDE = f'{COLLECTOR}, exporter!~"otlp_http/(one_by_one|totals)"'
+"""Without what the collector sends to itself, to count spans."""
 SIGNALS = ("spans", "log_records", "metric_points")
 
 NO_METRICS = "No metrics of tasks in this time: does the app export metrics?"
@@ -209,14 +212,15 @@ def _of_signals(name: str, suffix: str = "", *, is_loss: bool = False) -> tuple[
 
     A counter of losses is not there before the first one, which therefore is no increase.
     """
+    those = FROM_OUTSIDE if name.startswith("otelcol_receiver") else TO_OUTSIDE
     return tuple(
-        Query(_loss(name.format(signal)) if is_loss else total(rate(name.format(signal), COLLECTOR)), legend.strip())
+        Query(_loss(name.format(signal), those) if is_loss else total(rate(name.format(signal), those)), legend.strip())
         for signal, legend in ((signal, f"{signal.replace('_', ' ')} {suffix}") for signal in SIGNALS)
     )
 
 
-def _loss(metric: str) -> str:
-    return or_zero(total(f"{metric}{{{COLLECTOR}}}"))
+def _loss(metric: str, those: str) -> str:
+    return or_zero(total(f"{metric}{{{those}}}"))
 
 
 def _collector_queues() -> tuple[Panel, ...]:

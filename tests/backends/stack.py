@@ -12,8 +12,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -93,6 +95,10 @@ class ShopRun:
         assert self._process.stdin is not None
         self._process.stdin.write("\n")
         self._process.stdin.flush()
+
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
 
     def kill(self) -> None:
         self._process.kill()
@@ -181,6 +187,14 @@ def shown_lines(stack: Stack) -> Counter[str]:
 def count_spans(stack: Stack, more: str = "") -> int:
     """Spans of attempts that were counted, over all lives of the collector."""
     return int(stack.prometheus.number(f"sum(max_over_time({CALLS}{{{ATTEMPTS}{more}}}[1h]))"))
+
+
+def queued(stack: Stack, exporter: str) -> float:
+    """Records in the collector's queue for this destination."""
+    with urllib.request.urlopen(f"http://{stack.collector.metrics_endpoint}/metrics", timeout=5) as answer:
+        text = answer.read().decode()
+    found = re.findall(rf'otelcol_exporter_queue_size{{.*exporter="otlp_http/{exporter}".*}} (\S+)', text)
+    return sum(map(float, found))
 
 
 LINES = '{service_name="shop"} | log_record_uid=~".+-[0-9]+"'

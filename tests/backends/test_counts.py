@@ -71,6 +71,14 @@ def test_the_histogram_of_spans_has_the_same_count_as_their_calls(filled_stack: 
     assert filled_stack.prometheus.number(query) == count_spans(filled_stack) == len(filled_stack.kept().attempts)
 
 
+def test_counts_have_the_labels_of_durations(filled_stack: Stack) -> None:
+    calls, durations = (
+        {frozenset(labels.items() - {("__name__", name)}) for labels in filled_stack.prometheus.series(name)}
+        for name in (CALLS, "traces_span_metrics_duration_seconds_count")
+    )
+    assert calls == durations
+
+
 def test_each_task_was_sent_once(filled_stack: Stack) -> None:
     query = f'sum(max_over_time({CALLS}{{span_kind="SPAN_KIND_PRODUCER"}}{LAST_HOUR}))'
     assert filled_stack.prometheus.number(query) == len(filled_stack.kept().tasks)

@@ -18,8 +18,8 @@ from tests.conftest import ROOT, require_program
 
 CONFIG = ROOT / "collector-config"
 BINARY = ROOT / ".build" / "otelcol"
-PORTS = ("OTELCOL_HTTP_PORT", "OTELCOL_GRPC_PORT", "OTELCOL_HEALTH_PORT", "OTELCOL_METRICS_PORT")
-"""Those of ``Collector``, in its order."""
+PORTS = ("OTELCOL_HTTP_PORT", "OTELCOL_GRPC_PORT", "OTELCOL_HEALTH_PORT", "OTELCOL_METRICS_PORT", "OTELCOL_COUNTS_PORT")
+"""Those of ``Collector``, in its order, and that on which it talks to itself."""
 START_LIMIT = 20.0
 STOP_LIMIT = 20.0
 
@@ -154,5 +154,5 @@ def _make(folder: Path, overlays: tuple[str, ...], settings: Mapping[str, str]) 
     storage = str(folder / "otelcol-queues")
     environment = {**os.environ, "OTELCOL_FILE": str(output), "OTELCOL_STORAGE": storage, **ports, **settings}
     command = [str(require_otelcol()), *config_arguments(overlays)]
-    http, grpc, health, metrics = (int(environment[name]) for name in PORTS)
+    http, grpc, health, metrics = (int(environment[name]) for name in PORTS[:4])
     return Collector(command, environment, http, grpc, health, metrics, output, log)

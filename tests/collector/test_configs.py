@@ -14,6 +14,7 @@ from otel_taskflow.values.secret_keys import SECRET_WORDS, secret_word
 from tests.collector.config_files import (
     COMBINATIONS,
     NOT_IN_THE_COLLECTOR,
+    OVERLAYS,
     collector_files,
     content,
     scalars,
@@ -27,6 +28,8 @@ pytestmark = pytest.mark.once
 FOREIGN = {"alloy.alloy", "cloudwatch-agent.json", "datadog-agent.yaml", "datadog-pipeline.json"}
 """Files for other programs: tests/collector/test_foreign_files.py looks into them."""
 NETWORK = ("otlp_http", "otlp_grpc", "datadog")
+ONE_BY_ONE, TOTALS = TO_ITSELF = ("otlp_http/one_by_one", "otlp_http/totals")
+"""From the collector to the same collector."""
 ADDRESSES = {"endpoint", "host", "listen_address", "address"}
 
 collector_file = pytest.mark.parametrize("file", collector_files(), ids=lambda file: str(file.relative_to(CONFIG)))
@@ -85,7 +88,10 @@ COMBINATIONS_OF_THE_DOCS = [
     (
         "grafana-cloud",
         "cloudwatch",
-        "yaml:service::extensions: [health_check, file_storage, basicauth/grafana_cloud, sigv4auth/logs, sigv4auth/xray]",
+        (
+            "yaml:service::extensions: "
+            "[health_check, file_storage, file_storage/counts, basicauth/grafana_cloud, sigv4auth/logs, sigv4auth/xray]"
+        ),
         "yaml:service::pipelines::logs::exporters: [otlp_http/grafana_cloud, otlp_http/cloudwatch_logs]",
         "yaml:service::pipelines::traces::exporters: [otlp_http/grafana_cloud, otlp_http/xray]",
     ),
@@ -147,7 +153,7 @@ def network_exporters() -> list[Any]:
         pytest.param(name, exporter, id=f"{file.stem}:{name}")
         for file in collector_files()
         for name, exporter in (content(file).get("exporters") or {}).items()
-        if name.split("/")[0] in NETWORK
+        if name.split("/")[0] in NETWORK and name != ONE_BY_ONE
     ]
     assert found
     return found
@@ -158,13 +164,19 @@ def test_what_goes_over_the_network_waits_on_disk_in_batches_and_is_tried_for_ev
     name: str, exporter: dict[str, Any]
 ) -> None:
     queue, retry = exporter["sending_queue"], exporter["retry_on_failure"]
-    assert queue["storage"] == "file_storage"
+    assert queue["storage"] == ("file_storage/counts" if name == TOTALS else "file_storage")
     assert queue["queue_size"] > 0
     assert queue["sizer"] in ("items", "bytes")
     assert 0 < queue["batch"]["min_size"] <= queue["batch"]["max_size"]
     assert queue["batch"]["flush_timeout"]
     assert retry["max_elapsed_time"] == "0s"
     assert retry.get("enabled", True)
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_a_list_of_extensions_has_those_of_the_base(overlay: str) -> None:
+    base, own = (content(CONFIG / file).get("service", {}) for file in ("base.yaml", f"overlays/{overlay}.yaml"))
+    assert set(own.get("extensions", base["extensions"])) >= set(base["extensions"])
 
 
 @collector_file
@@ -175,6 +187,6 @@ def test_every_exporter_is_one_of_those_that_are_checked(file: Path) -> None:
 
 @collector_file
 def test_addresses_of_destinations_come_from_the_environment(file: Path) -> None:
-    exporters = content(file).get("exporters") or {}
+    exporters = {name: each for name, each in (content(file).get("exporters") or {}).items() if name not in TO_ITSELF}
     addresses = [str(value) for path, value in scalars(exporters) if path[-1].endswith("endpoint")]
     assert [each for each in addresses if not each.startswith("${env:")] == []

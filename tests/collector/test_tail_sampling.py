@@ -97,7 +97,7 @@ def _add_tasks(manager: TaskManager, tracer: trace.Tracer) -> None:
 def calls(path: Path) -> Mapping[str, int]:
     """How many spans of each name the metrics made of spans have counted, by the last value of each series."""
     series = {
-        json.dumps(point["attributes"], sort_keys=True): (point["attributes"], int(point["asInt"]))
+        json.dumps(point["attributes"], sort_keys=True): (point["attributes"], int(point["asDouble"]))
         for document in otlp_file.documents(path)
         for point in _points(document)
     }
