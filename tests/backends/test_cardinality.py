@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.backends, pytest.mark.timeout(300)]
 MANY_ORDERS = 4_900
 LIVES = 60
 """Ten instances and fifty restarts: sixty processes."""
-SPAN_METRICS = '{__name__=~"traces_span_metrics_.+"}'
+COUNTS, DURATIONS = (f'{{__name__=~"traces_span_metrics_{name}_.+"}}' for name in ("calls", "duration"))
 OF_SPANS = '{__name__=~"traces_.+"}'
 SERIES_OF_SPANS, SERIES_OF_A_PROCESS = 271, 135
 """As docs/reference/backends.md says."""
@@ -84,9 +84,10 @@ def test_a_restart_of_the_collector_makes_the_series_of_spans_again(tmp_path: Pa
             settle(stack)
             stack.collector.stop()
             stack.collector.restart()
-        by_life = Counter(each["collector_instance_id"] for each in stack.prometheus.series(SPAN_METRICS))
-        assert len(by_life) == 2
-        assert len(set(by_life.values())) == 1
+        for metrics in (COUNTS, DURATIONS):
+            by_life = Counter(each["collector_instance_id"] for each in stack.prometheus.series(metrics))
+            assert len(by_life) == 2
+            assert len(set(by_life.values())) == 1
 
 
 def test_restarts_of_the_app_add_no_stream_and_no_series_of_spans(tmp_path: Path) -> None:
