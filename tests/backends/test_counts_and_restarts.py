@@ -27,7 +27,7 @@ from tests.collector.process import Collector
 
 pytestmark = [pytest.mark.backends, pytest.mark.timeout(300)]
 ORDERS = 100
-MANY_ORDERS = 3_000
+MANY_ORDERS = 1_500
 ENDS = 10
 """How often the collector ends while the shop sells."""
 SMALL_QUEUE, TOO_MANY = str(Path(__file__).with_name("small-queue")), 301
