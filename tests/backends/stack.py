@@ -164,6 +164,7 @@ def fill(stack: Stack, orders: int = ORDERS) -> Stack:
     killed.kill()
     run_shop(stack, first=half, count=orders - half)
     wait_until_settled(stack)
+    wait_until(lambda: count_durations(stack) >= len(stack.kept().attempts))
     return replace(stack, exported_at=exported_at)
 
 
@@ -189,6 +190,11 @@ def count_spans(stack: Stack, more: str = "") -> int:
     return int(stack.prometheus.number(f"sum(max_over_time({CALLS}{{{ATTEMPTS}{more}}}[1h]))"))
 
 
+def count_durations(stack: Stack) -> int:
+    """Spans of attempts whose durations came, over all lives of the collector: a flush that is not that of the counts."""
+    return int(stack.prometheus.number(f"sum(max_over_time({DURATIONS}{{{ATTEMPTS}}}[1h]))"))
+
+
 def queued(stack: Stack, exporter: str) -> float:
     """Records in the collector's queue for this destination."""
     with urllib.request.urlopen(f"http://{stack.collector.metrics_endpoint}/metrics", timeout=5) as answer:
@@ -199,6 +205,7 @@ def queued(stack: Stack, exporter: str) -> float:
 
 LINES = '{service_name="shop"} | log_record_uid=~".+-[0-9]+"'
 CALLS = "traces_span_metrics_calls_total"
+DURATIONS = "traces_span_metrics_duration_seconds_count"
 ATTEMPTS = 'span_kind="SPAN_KIND_CONSUMER"'
 
 

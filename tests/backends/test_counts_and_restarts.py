@@ -16,6 +16,7 @@ from tests.backends.stack import (
     CALLS,
     FLUSH,
     Stack,
+    count_durations,
     count_spans,
     queued,
     run_shop,
@@ -35,7 +36,6 @@ SMALL_QUEUE, TOO_MANY = str(Path(__file__).with_name("small-queue")), 301
 MORE_THAN_A_FLUSH = 30
 """Data points that wait only if the flush before them does."""
 NEVER = {"OTELCOL_SPAN_METRICS_INTERVAL": "1h"}
-DURATIONS = f"traces_span_metrics_duration_seconds_count{{{ATTEMPTS}}}"
 
 Kind = tuple[str, str]
 """A task and the outcome of an attempt."""
@@ -102,7 +102,7 @@ def test_what_came_since_the_last_flush_counts_in_the_next_life(
         stack.collector.restart()
         wait_until_settled(stack)
         assert outcomes(stack) == stack.kept().outcomes
-        assert stack.prometheus.number(f"sum(max_over_time({DURATIONS}[1h]))") == 0
+        assert count_durations(stack) == 0
 
 
 def test_each_life_of_the_collector_counts_what_came_to_it(tmp_path: Path) -> None:
