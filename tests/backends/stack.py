@@ -26,7 +26,7 @@ from time import monotonic, sleep
 from tests.backends.kept import Kept, read_kept
 from tests.backends.loki import Loki, running_loki
 from tests.backends.prometheus import Prometheus, running_prometheus
-from tests.collector.process import Collector, free_ports, running_collector
+from tests.collector.process import EXACT_COUNTS, Collector, free_ports, running_collector
 from tests.conftest import ROOT
 
 ORDERS = 490
@@ -35,7 +35,9 @@ RUN_LIMIT = 180.0
 SETTLE_LIMIT = 60.0
 FLUSH = "1s"
 """How often metrics of spans are flushed here."""
-OVERLAYS = ("grafana-stack",)
+BASE_ALONE = ("grafana-stack",)
+OVERLAYS = (EXACT_COUNTS, *BASE_ALONE)
+"""As compose.yaml has them."""
 METRICS_NEVER = "3600000"
 """Milliseconds: the shop exports metrics when it says so."""
 
@@ -118,8 +120,9 @@ def running_stack(
     overlays: tuple[str, ...] = (),
     rules: tuple[Path, ...] = (),
     settings: Mapping[str, str] | None = None,
+    arrangement: tuple[str, ...] = OVERLAYS,
 ) -> Iterator[Stack]:
-    """Loki, Prometheus (with these rule files) and a collector with the overlay ``grafana-stack`` and these, all in ``folder``.
+    """Loki, Prometheus (with these rule files) and a collector with this arrangement and overlays, all in ``folder``.
 
     ``settings`` are more environment variables of the collector. Tempo is not there: traces wait in the collector's queue.
     """
@@ -136,7 +139,7 @@ def running_stack(
             "OTELCOL_SPAN_METRICS_INTERVAL": FLUSH,
             **(settings or {}),
         }
-        collector = programs.enter_context(running_collector(folder, *OVERLAYS, *overlays, settings=environment))
+        collector = programs.enter_context(running_collector(folder, *arrangement, *overlays, settings=environment))
         yield Stack(collector, loki, prometheus, folder)
 
 

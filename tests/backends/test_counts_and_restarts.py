@@ -1,4 +1,7 @@
-"""The collector is killed, or ended, while the shop sells: PromQL counts what the store holds, exactly."""
+"""The collector is killed, or ended, while the shop sells: PromQL counts what the store holds, exactly.
+
+Without exact-counts.yaml it lacks what came since the last flush, and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,13 @@ import pytest
 from tests.backends.otlp import post_spans
 from tests.backends.stack import (
     ATTEMPTS,
+    BASE_ALONE,
     CALLS,
     FLUSH,
+    OVERLAYS,
     Stack,
     count_durations,
+    count_lines,
     count_spans,
     queued,
     run_shop,
@@ -117,8 +123,11 @@ def test_each_life_of_the_collector_counts_what_came_to_it(tmp_path: Path) -> No
         assert sorted(spans_by_collector(stack).values()) == sorted(lives)
 
 
-def test_each_series_begins_with_0_so_that_the_first_of_a_kind_is_an_increase(tmp_path: Path) -> None:
-    with running_stack(tmp_path) as stack:
+@pytest.mark.parametrize("arrangement", [OVERLAYS, BASE_ALONE], ids=["exact", "base"])
+def test_each_series_begins_with_0_so_that_the_first_of_a_kind_is_an_increase(
+    tmp_path: Path, arrangement: tuple[str, ...]
+) -> None:
+    with running_stack(tmp_path, arrangement=arrangement) as stack:
         run_shop(stack, first=0, count=ORDERS)
         wait_until_settled(stack)
         first = {sample.value for sample in stack.prometheus.samples(f"min_over_time({CALLS}[1h])")}
@@ -158,3 +167,37 @@ def test_spans_that_a_full_queue_refuses_count_again_when_they_are_sent_again(tm
         for _ in range(2):
             assert post_spans(stack.collector.http_endpoint, TOO_MANY, instance="one").status == 503
         assert wait_until(lambda: count_spans(stack) == 2 * TOO_MANY)
+
+
+def test_a_killed_collector_takes_from_the_metrics_of_spans_what_it_had_not_flushed_and_nothing_else(
+    tmp_path: Path,
+) -> None:
+    with running_stack(tmp_path, arrangement=BASE_ALONE) as stack:
+        run_shop(stack, first=0, count=ORDERS)
+        wait_until_settled(stack)
+        flushed = len(stack.kept().attempts)
+        run_shop(stack, first=ORDERS, count=ORDERS)
+        stack.collector.kill()
+        at_risk = len(stack.kept().attempts) - flushed
+        stack.collector.restart()
+        run_shop(stack, first=2 * ORDERS, count=ORDERS)
+        after = len(stack.kept().attempts) - flushed - at_risk
+        assert wait_until(lambda: after in spans_by_collector(stack).values())
+        assert flushed + after <= count_spans(stack) <= flushed + at_risk + after
+
+
+@in_both_ways
+def test_base_alone_does_not_count_in_the_next_life_what_came_since_the_last_flush(
+    tmp_path: Path, end: Callable[[Collector], None]
+) -> None:
+    with running_stack(tmp_path, arrangement=BASE_ALONE, settings=NEVER) as stack:
+        run_shop(stack, first=0, count=ORDERS)
+        lost = len(stack.kept().attempts)
+        end(stack.collector)
+        stack.collector.environment = {**stack.collector.environment, "OTELCOL_SPAN_METRICS_INTERVAL": FLUSH}
+        stack.collector.restart()
+        run_shop(stack, first=ORDERS, count=ORDERS)
+        kept = stack.kept()
+        assert wait_until(lambda: count_lines(stack) == sum(kept.lines.values()))
+        assert wait_until(lambda: count_spans(stack) >= len(kept.attempts) - lost)
+        assert count_spans(stack) == len(kept.attempts) - lost

@@ -9,12 +9,13 @@ from typing import Any
 
 import yaml
 
-from tests.collector.process import CONFIG
+from tests.collector.process import CONFIG, EXACT_COUNTS
 
 OVERLAYS = sorted(file.stem for file in (CONFIG / "overlays").glob("*.yaml"))
 READING_FILES = "../files/otelcol"
 """The configuration that reads the file of FileLogger, as an overlay."""
 COMBINATIONS = [*OVERLAYS, READING_FILES]
+EXTENSION_OF_COUNTS = "file_storage/counts"
 
 NOT_IN_THE_COLLECTOR = {"datadog": ("'exporters' unknown type: \"datadog\"", "'connectors' unknown type: \"datadog\"")}
 """Overlays whose components builder.yaml does not have, and all that is said against them for it."""
@@ -44,7 +45,21 @@ def settings(folder: Path, address: str = "http://127.0.0.1:9") -> dict[str, str
 
 def collector_files() -> list[Path]:
     """All files that the collector itself reads."""
-    return [CONFIG / "base.yaml", *sorted((CONFIG / "overlays").glob("*.yaml")), CONFIG / "files" / "otelcol.yaml"]
+    own = [CONFIG / "base.yaml", CONFIG / "exact-counts.yaml", CONFIG / "files" / "otelcol.yaml"]
+    return [*own, *sorted((CONFIG / "overlays").glob("*.yaml"))]
+
+
+def extensions_of(overlay: str) -> list[str]:
+    """The list of extensions that this overlay puts in the place of the base's, if it does."""
+    listed: list[str] = content(CONFIG / "overlays" / f"{overlay}.yaml").get("service", {}).get("extensions", [])
+    return listed
+
+
+def counting_exactly(overlay: str) -> tuple[str, ...]:
+    """The overlay with exact counts before it and, if it lists extensions, that list once more."""
+    listed = extensions_of(overlay)
+    again = f"yaml:service::extensions: [{', '.join([*listed, EXTENSION_OF_COUNTS])}]"
+    return (EXACT_COUNTS, overlay, again) if listed else (EXACT_COUNTS, overlay)
 
 
 def content(file: Path) -> dict[str, Any]:

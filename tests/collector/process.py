@@ -19,7 +19,9 @@ from tests.conftest import ROOT, require_program
 CONFIG = ROOT / "collector-config"
 BINARY = ROOT / ".build" / "otelcol"
 PORTS = ("OTELCOL_HTTP_PORT", "OTELCOL_GRPC_PORT", "OTELCOL_HEALTH_PORT", "OTELCOL_METRICS_PORT", "OTELCOL_COUNTS_PORT")
-"""Those of ``Collector``, in its order, and that on which it talks to itself."""
+"""Those of ``Collector``, in its order, and that on which one with exact counts talks to itself."""
+EXACT_COUNTS = "../exact-counts"
+"""The file that goes between base and overlay, as an overlay."""
 START_LIMIT = 20.0
 STOP_LIMIT = 20.0
 

@@ -16,7 +16,7 @@ from otel_taskflow.stores import open_store
 from otel_taskflow.values.levels import severity, severity_text
 from tests.collector import otlp_file
 from tests.collector.otlp_file import LogRecord, Span
-from tests.collector.process import Collector, running_collector
+from tests.collector.process import EXACT_COUNTS, Collector, running_collector
 from tests.collector.shop_run import ORDERS, REPORT_LINES
 from tests.conftest import ROOT
 
@@ -50,12 +50,17 @@ class Run(NamedTuple):
     records: list[LogRecord]
 
 
-@pytest.fixture(scope="module", params=["sdk", "outbox"])
+@pytest.fixture(
+    scope="module",
+    params=[("sdk", ()), ("outbox", ()), ("outbox", (EXACT_COUNTS,))],
+    ids=["sdk", "outbox", "outbox-exact"],
+)
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """Tasks exported by the SDK's pipeline, and from the journal."""
     folder = tmp_path_factory.mktemp("shop")
-    with running_collector(folder) as collector:
-        yield _run_shop(folder, collector, request.param)
+    way, before = request.param
+    with running_collector(folder, *before, "file") as collector:
+        yield _run_shop(folder, collector, way)
 
 
 def _run_shop(folder: Path, collector: Collector, way: str) -> Run:

@@ -13,15 +13,25 @@ from otel_taskflow.values.redaction import Redaction
 from otel_taskflow.values.secret_keys import SECRET_WORDS, secret_word
 from tests.collector.config_files import (
     COMBINATIONS,
+    EXTENSION_OF_COUNTS,
     NOT_IN_THE_COLLECTOR,
     OVERLAYS,
     collector_files,
     content,
+    counting_exactly,
+    extensions_of,
     scalars,
     settings,
     with_defaults,
 )
-from tests.collector.process import CONFIG, config_arguments, require_otelcol, running_collector, variables_of
+from tests.collector.process import (
+    CONFIG,
+    EXACT_COUNTS,
+    config_arguments,
+    require_otelcol,
+    running_collector,
+    variables_of,
+)
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.once
@@ -33,7 +43,12 @@ ONE_BY_ONE, TOTALS = TO_ITSELF = ("otlp_http/one_by_one", "otlp_http/totals")
 ADDRESSES = {"endpoint", "host", "listen_address", "address"}
 
 collector_file = pytest.mark.parametrize("file", collector_files(), ids=lambda file: str(file.relative_to(CONFIG)))
-runnable = pytest.mark.parametrize("overlay", [each for each in COMBINATIONS if each not in NOT_IN_THE_COLLECTOR])
+RUNNABLE = [each for each in COMBINATIONS if each not in NOT_IN_THE_COLLECTOR]
+LISTING_EXTENSIONS = [each for each in RUNNABLE if extensions_of(each)]
+runnable = pytest.mark.parametrize(
+    "overlays", [*((each,) for each in RUNNABLE), *map(counting_exactly, RUNNABLE)], ids="+".join
+)
+with_and_without_exact_counts = pytest.mark.parametrize("before", [(), (EXACT_COUNTS,)], ids=["base", "exact"])
 
 
 def validate(folder: Path, *overlays: str) -> subprocess.CompletedProcess[str]:
@@ -49,22 +64,26 @@ def test_no_file_is_without_a_check() -> None:
 
 
 @pytest.mark.collector
-def test_the_base_is_valid_alone(tmp_path: Path) -> None:
-    done = validate(tmp_path)
+@with_and_without_exact_counts
+def test_the_base_is_valid_without_an_overlay(before: tuple[str, ...], tmp_path: Path) -> None:
+    done = validate(tmp_path, *before)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.collector
 @runnable
-def test_base_and_overlay_are_valid_together(overlay: str, tmp_path: Path) -> None:
-    done = validate(tmp_path, overlay)
+def test_base_and_overlay_are_valid_together(overlays: tuple[str, ...], tmp_path: Path) -> None:
+    done = validate(tmp_path, *overlays)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.collector
+@with_and_without_exact_counts
 @pytest.mark.parametrize("overlay", NOT_IN_THE_COLLECTOR)
-def test_an_overlay_with_parts_that_are_not_built_is_refused_for_nothing_else(overlay: str, tmp_path: Path) -> None:
-    complaints = [line for line in validate(tmp_path, overlay).stderr.splitlines() if line.startswith("'")]
+def test_an_overlay_with_parts_that_are_not_built_is_refused_for_nothing_else(
+    overlay: str, before: tuple[str, ...], tmp_path: Path
+) -> None:
+    complaints = [line for line in validate(tmp_path, *before, overlay).stderr.splitlines() if line.startswith("'")]
     assert len(complaints) == len(NOT_IN_THE_COLLECTOR[overlay])
     for complaint, expected in zip(complaints, NOT_IN_THE_COLLECTOR[overlay], strict=True):
         assert complaint.startswith(expected)
@@ -72,11 +91,21 @@ def test_an_overlay_with_parts_that_are_not_built_is_refused_for_nothing_else(ov
 
 @pytest.mark.collector
 @runnable
-def test_a_start_prints_no_warning_and_no_deprecated_name(overlay: str, tmp_path: Path) -> None:
-    with running_collector(tmp_path, overlay, settings=settings(tmp_path)) as collector:
+def test_a_start_prints_no_warning_and_no_deprecated_name(overlays: tuple[str, ...], tmp_path: Path) -> None:
+    with running_collector(tmp_path, *overlays, settings=settings(tmp_path)) as collector:
         collector.stop()
         lines = collector.log.read_text().splitlines()
     assert [line for line in lines if "\twarn\t" in line or "\terror\t" in line or "deprecated" in line.lower()] == []
+
+
+@pytest.mark.collector
+@pytest.mark.parametrize("overlay", LISTING_EXTENSIONS)
+def test_exact_counts_do_not_start_with_a_list_of_extensions_that_leaves_out_theirs(
+    overlay: str, tmp_path: Path
+) -> None:
+    collector = running_collector(tmp_path, EXACT_COUNTS, overlay, settings=settings(tmp_path))
+    with pytest.raises(ChildProcessError, match='"otlp_http/totals" exporter: no storage client extension'), collector:
+        pass
 
 
 COMBINATIONS_OF_THE_DOCS = [
@@ -88,10 +117,7 @@ COMBINATIONS_OF_THE_DOCS = [
     (
         "grafana-cloud",
         "cloudwatch",
-        (
-            "yaml:service::extensions: "
-            "[health_check, file_storage, file_storage/counts, basicauth/grafana_cloud, sigv4auth/logs, sigv4auth/xray]"
-        ),
+        "yaml:service::extensions: [health_check, file_storage, basicauth/grafana_cloud, sigv4auth/logs, sigv4auth/xray]",
         "yaml:service::pipelines::logs::exporters: [otlp_http/grafana_cloud, otlp_http/cloudwatch_logs]",
         "yaml:service::pipelines::traces::exporters: [otlp_http/grafana_cloud, otlp_http/xray]",
     ),
@@ -113,7 +139,9 @@ def test_a_combination_of_the_docs_starts(overlays: tuple[str, ...], tmp_path: P
 
 def test_the_docs_show_the_combinations() -> None:
     page = (ROOT / "docs" / "how-to" / "collector.md").read_text()
-    assert [combination[2] for combination in COMBINATIONS_OF_THE_DOCS if combination[2] not in page] == []
+    lists = [combination[2] for combination in COMBINATIONS_OF_THE_DOCS]
+    lists += [counting_exactly(overlay)[-1] for overlay in LISTING_EXTENSIONS]
+    assert [each for each in lists if each not in page] == []
 
 
 def test_every_variable_without_a_default_is_known(tmp_path: Path) -> None:
@@ -164,7 +192,7 @@ def test_what_goes_over_the_network_waits_on_disk_in_batches_and_is_tried_for_ev
     name: str, exporter: dict[str, Any]
 ) -> None:
     queue, retry = exporter["sending_queue"], exporter["retry_on_failure"]
-    assert queue["storage"] == ("file_storage/counts" if name == TOTALS else "file_storage")
+    assert queue["storage"] == (EXTENSION_OF_COUNTS if name == TOTALS else "file_storage")
     assert queue["queue_size"] > 0
     assert queue["sizer"] in ("items", "bytes")
     assert 0 < queue["batch"]["min_size"] <= queue["batch"]["max_size"]
@@ -175,8 +203,14 @@ def test_what_goes_over_the_network_waits_on_disk_in_batches_and_is_tried_for_ev
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_a_list_of_extensions_has_those_of_the_base(overlay: str) -> None:
-    base, own = (content(CONFIG / file).get("service", {}) for file in ("base.yaml", f"overlays/{overlay}.yaml"))
-    assert set(own.get("extensions", base["extensions"])) >= set(base["extensions"])
+    base = content(CONFIG / "base.yaml")["service"]["extensions"]
+    assert set(extensions_of(overlay) or base) >= set(base)
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_an_overlay_leaves_to_the_files_before_it_where_traces_and_metrics_come_from(overlay: str) -> None:
+    pipelines = content(CONFIG / "overlays" / f"{overlay}.yaml").get("service", {}).get("pipelines", {})
+    assert [name for name in ("traces", "metrics") if "receivers" in pipelines.get(name, {})] == []
 
 
 @collector_file

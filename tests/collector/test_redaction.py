@@ -11,7 +11,7 @@ import pytest
 from otel_taskflow import task_log
 from tests.collector import otlp_file
 from tests.collector.otlp_file import LogRecord, Span
-from tests.collector.process import running_collector
+from tests.collector.process import EXACT_COUNTS, running_collector
 from tests.collector.tasks import exporter, managed
 
 pytestmark = [pytest.mark.collector, pytest.mark.once]
@@ -35,10 +35,10 @@ class Written(NamedTuple):
     records: list[LogRecord]
 
 
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
+@pytest.fixture(scope="module", params=[(), (EXACT_COUNTS,)], ids=["base", "exact"])
+def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Written:
     folder = tmp_path_factory.mktemp("redaction")
-    with running_collector(folder, "file", "redaction") as collector:
+    with running_collector(folder, *request.param, "file", "redaction") as collector:
         _send(folder, collector.http_endpoint)
         collector.stop()
     spans = {span.name: span for span in otlp_file.spans(collector.output)}

@@ -19,7 +19,7 @@ from otel_taskflow import TaskManager, task_log
 from tests.collector import otlp_file
 from tests.collector.intake import running_intake
 from tests.collector.otlp_file import LogRecord, Span
-from tests.collector.process import Collector, running_collector
+from tests.collector.process import EXACT_COUNTS, Collector, running_collector
 from tests.collector.tasks import exporter, failing_once, managed
 
 pytestmark = [pytest.mark.collector, pytest.mark.once]
@@ -36,10 +36,10 @@ class Result(NamedTuple):
     calls: Mapping[str, int]
 
 
-@pytest.fixture(scope="module")
-def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
+@pytest.fixture(scope="module", params=[(), (EXACT_COUNTS,)], ids=["base", "exact"])
+def result(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Result:
     folder = tmp_path_factory.mktemp("sampling")
-    with running_collector(folder, "file", "tail-sampling", settings=SETTINGS) as collector:
+    with running_collector(folder, *request.param, "file", "tail-sampling", settings=SETTINGS) as collector:
         output = collector.output
         _run_tasks(folder, collector.http_endpoint)
         wait_until_all_is_decided(collector)
@@ -97,7 +97,10 @@ def _add_tasks(manager: TaskManager, tracer: trace.Tracer) -> None:
 def calls(path: Path) -> Mapping[str, int]:
     """How many spans of each name the metrics made of spans have counted, by the last value of each series."""
     series = {
-        json.dumps(point["attributes"], sort_keys=True): (point["attributes"], int(point["asDouble"]))
+        json.dumps(point["attributes"], sort_keys=True): (
+            point["attributes"],
+            int(point.get("asInt", point.get("asDouble"))),
+        )
         for document in otlp_file.documents(path)
         for point in _points(document)
     }

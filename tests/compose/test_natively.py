@@ -19,6 +19,8 @@ import pytest
 from otel_taskflow.testing.otlp_receiver import OTLPReceiver
 from otel_taskflow.web.pages import STATIC
 from tests.backends.loki import running_loki
+from tests.backends.stack import OVERLAYS
+from tests.collector.process import config_arguments
 from tests.compose.stack import Service, services
 from tests.conftest import ROOT, require, require_program
 
@@ -49,6 +51,14 @@ def test_the_collector_accepts_the_files_and_variables_it_is_given(tmp_path: Pat
     service = SERVICES["otelcol"]
     environment = {**service.environment, "OTELCOL_STORAGE": str(tmp_path)}
     run("otelcol", "validate", *map(service.here, service.command), environment=environment)
+
+
+def test_the_collector_is_given_the_files_that_the_tests_run_it_with() -> None:
+    given = [
+        Path(argument.partition("=")[2]) for argument in map(SERVICES["otelcol"].here, SERVICES["otelcol"].command)
+    ]
+    tested = map(Path, config_arguments(OVERLAYS)[1::2])
+    assert [file.resolve() for file in given] == [file.resolve() for file in tested]
 
 
 @pytest.mark.backends
