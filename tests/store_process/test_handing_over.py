@@ -123,14 +123,20 @@ def test_unfinished_tasks_go_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(
-    ("settings", "executable"),
-    [({"store_process": False}, sys.executable), ({"store": "memory"}, sys.executable), ({}, "/usr/bin/uwsgi")],
-    ids=["it is not wanted", "the store is in memory", "this is no python"],
+    ("settings", "executable", "boot"),
+    [
+        ({"store_process": False}, sys.executable, host.BOOT),
+        ({"store": "memory"}, sys.executable, host.BOOT),
+        ({}, "/usr/bin/uwsgi", host.BOOT),
+        ({}, sys.executable, Path("/srv/app.pyz/boot.py")),
+    ],
+    ids=["it is not wanted", "the store is in memory", "this is no python", "the package is in an archive"],
 )
 def test_there_is_none_where(
-    settings: dict[str, Any], executable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    settings: dict[str, Any], executable: str, boot: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", executable)
+    monkeypatch.setattr(host, "BOOT", boot)
     manager = TaskManager(dir=str(tmp_path), **settings)
     manager.start()
     assert manager.runtime.store_process is None

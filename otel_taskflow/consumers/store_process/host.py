@@ -50,7 +50,7 @@ END_LIMIT = 2.0
 """Seconds that it has to give the store back."""
 LOOK_EVERY = 1.0
 
-_BOOT = Path(__file__).with_name("boot.py")
+BOOT = Path(__file__).with_name("boot.py")
 _logger = logging.getLogger("otel_taskflow")
 
 Advance = Callable[[int], None]
@@ -229,9 +229,10 @@ class StoreProcess:
 def process_for(
     store: Store, consumer: StoreConsumer, journal: JournalWriter, redaction: Redaction
 ) -> StoreProcess | None:
-    """One for a store and a journal that other processes can open; None for others, and where no Python can be started."""
+    """One for a store and a journal that other processes can open; None for others, and where no Python can be
+    started, as in an app that is one file."""
     is_python = Path(sys.executable or "").name.startswith(("python", "pypy"))
-    if not isinstance(store, SqliteStore) or journal.folder is None or not is_python:
+    if not isinstance(store, SqliteStore) or journal.folder is None or not (is_python and BOOT.is_file()):
         return None
     return StoreProcess(store, consumer, journal, journal.folder, redaction)
 
@@ -273,7 +274,7 @@ class _Child:
         ours, theirs = socket.socketpair()
         self._is_ready = False
         with ours, theirs:
-            command = [sys.executable, "-I", str(_BOOT), str(theirs.fileno())]
+            command = [sys.executable, "-I", str(BOOT), str(theirs.fileno())]
             self.process = subprocess.Popen(  # noqa: S603 - our own file
                 command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
             )
