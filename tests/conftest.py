@@ -38,6 +38,13 @@ def missing(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """pytest-cov fails a test that it is not to measure where it measures nothing (--no-cov)."""
+    if config.getoption("no_cov", default=False):
+        for item in items:
+            item.own_markers = [mark for mark in item.own_markers if mark.name != "no_cover"]
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """What hostile tests said can be sent from one process of a test run to another, which takes UTF-8 only."""

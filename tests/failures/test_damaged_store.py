@@ -57,6 +57,8 @@ def id_of(damage: Damage) -> str:
 
 
 DAMAGES = (header, pages, *(pytest.param(each, marks=pytest.mark.failures_slow) for each in (cut_off, letter)))
+AT_LEAST = 2
+"""Segments of a journal that is level: the one that is written, and the next."""
 of_the_log = (log_cut_off, log_overwritten)
 each_damage = pytest.mark.parametrize("damage", DAMAGES, ids=id_of)
 each_damage_of_the_log = pytest.mark.parametrize("damage", of_the_log, ids=id_of)
@@ -234,6 +236,9 @@ def test_what_no_journal_has_any_more_is_counted_and_unfinished_tasks_stay(tmp_p
         long = process.do("run", "log", 20_000, 400)
         assert long["ended"]
         rows.until(lambda: len(rows.messages(long["id"])) == 20_000, "all lines are there")
+        rows.until(
+            lambda: len(list(tmp_path.glob("journal/*/*.seg"))) <= AT_LEAST, "and the journal has let go of most"
+        )
         fold_log(file)
         header(file)
         last = run(process)
