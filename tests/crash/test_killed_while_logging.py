@@ -45,7 +45,7 @@ def test_acknowledged_lines_survive_a_kill_at_any_instant(tmp_path: Path) -> Non
         folder.mkdir()
         tasks = kill_after(folder, random.randint(0, 1000))
         acknowledged = Acknowledged(folder / "acknowledged")
-        rows = Rows(folder)
+        rows, [journal] = Rows(folder), (folder / "journal").iterdir()
         with survivor(folder) as manager:
             for writer, task_id in tasks.items():
                 found = rows.settled(task_id)
@@ -54,6 +54,7 @@ def test_acknowledged_lines_survive_a_kill_at_any_instant(tmp_path: Path) -> Non
                 lines = rows.logs(task_id)
                 check_lines(lines, acknowledged[writer])
                 assert found.task.log_count == len(lines)
+            rows.until(lambda: not journal.exists(), "nothing is left to take over")
             assert manager.drain()
         assert not list((folder / "journal").iterdir())
 
