@@ -280,7 +280,8 @@ class _Child:
             )
             self.connection: Connection = Connection(ours.detach())
         path = [str(Path(place or ".").absolute()) for place in sys.path]
-        self.connection.send_bytes(json.dumps(path).encode())
+        with suppress(OSError):  # it is gone already, as will be seen
+            self.connection.send_bytes(json.dumps(path).encode())
 
     def is_ready(self) -> bool:
         """Whether it waits for a lease."""
