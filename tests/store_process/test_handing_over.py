@@ -28,6 +28,8 @@ def test_what_this_process_and_the_other_wrote_is_one_history(counting: Counting
     counting.check()
     assert counting.process.is_lent
     assert counting.process.pid == pid != os.getpid()
+    [health] = [each for each in counting.manager.health().parts if each.part == "consumer:store"]
+    assert health.figures["process"] == str(pid)
 
 
 def test_a_calm_app_has_no_such_process(tmp_path: Path) -> None:

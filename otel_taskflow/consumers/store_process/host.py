@@ -140,8 +140,9 @@ class StoreProcess:
         self._bury()
 
     def figures(self) -> Mapping[str, Figure]:
-        """For the health of the store's consumer."""
-        return {"process": self.pid}
+        """For the health of the store's consumer. The id as a text: it is not an amount."""
+        pid = self.pid
+        return {"process": None if pid is None else str(pid)}
 
     # The child
 
