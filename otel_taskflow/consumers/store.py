@@ -95,7 +95,8 @@ class StoreConsumer:
         if self._earlier is None or not self._lock.acquire(blocking=False):
             return  # who is writing will be told
         try:
-            if self._is_restoring or self._writer.offset(self._journal_id) < self._written:
+            written = self._written  # before the store is asked: whoever else writes goes on meanwhile
+            if self._is_restoring or self._writer.offset(self._journal_id) < written:
                 self._restore() if self._recall is None else self._recall()
         finally:
             self._lock.release()

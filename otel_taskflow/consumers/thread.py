@@ -31,7 +31,7 @@ class Helper(Protocol):
     """Takes events elsewhere for a while, in place of the consumer."""
 
     def notice(self, events: int, lag: int) -> bool:
-        """The consumer has taken so many events, and so many wait. True if the helper can go on from here."""
+        """The consumer is about to take so many events of so many that wait. True if the helper takes them instead."""
 
     def run(self, advance: Callable[[int], None]) -> None:
         """Take events until the consumer has to go on; ``advance`` is told the last one."""
@@ -194,11 +194,12 @@ class ConsumerThread:
 
     def _follow(self) -> None:
         try:
-            while not self.is_helped and (piece := self._next_slice()) is not None:
+            while (piece := self._next_slice()) is not None:
+                if self.helper is not None and self.helper.notice(len(piece.events), self.lag):
+                    self.is_helped = True
+                    return
                 self._consume(piece)
                 self._advance(piece.last)
-                if self.helper is not None:
-                    self.is_helped = self.helper.notice(len(piece.events), self.lag)
         except Exception as error:  # noqa: BLE001 - the error boundary of reading; that of the consumer is in _consume
             self._boundary.caught(error)
 

@@ -33,14 +33,12 @@ class NeighbourReader:
     def read(self, limit: int) -> list[Record]:
         """At most ``limit`` records after ``at``. Raises OSError."""
         records: list[Record] = []
-        while len(records) < limit and self.at < self.end:
-            frame = self._next_frame()
-            if frame is None:
-                break
-            self._position = frame.end
-            if frame.seq > self.at:
-                self.at = frame.seq
-                records.append(Record(frame.seq, frame.payload))
+        end = self.end
+        while len(records) < limit and self.at < end and (frame := self._next_frame()) is not None:
+            seq, payload, self._position = frame
+            if seq > self.at:
+                self.at = seq
+                records.append(Record(seq, payload))
         return records
 
     def _next_frame(self) -> Frame | None:

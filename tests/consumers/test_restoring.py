@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -162,3 +162,30 @@ def test_a_store_that_is_lost_again_meanwhile_is_filled_again(path: Path, writer
     consumer.restore()
     assert writer.load_tasks(["a", "b"]).keys() == {"a", "b"}
     assert (lines(path, "a"), consumer.unrestored) == (["one", "two"], 0)
+
+
+class Overtaken(SqliteWriter):
+    """Between its answer and the next line of whoever asked, somebody else writes on."""
+
+    meanwhile: Callable[[], None] = staticmethod(lambda: None)
+
+    def offset(self, journal_id: str) -> int:
+        found = super().offset(journal_id)
+        self.meanwhile()
+        return found
+
+
+def test_a_store_that_somebody_else_writes_on_meanwhile_was_not_replaced(path: Path, journal: Journal) -> None:
+    writer = Overtaken(path)
+    writer.open()
+    consumer = consumer_of(writer, journal)
+    consumer.consume(journal.add(*running("task-1")))
+    recalled: list[bool] = []
+    lent = consumer.lend(lambda: recalled.append(True))
+    writer.meanwhile = lambda: consumer.written_elsewhere(lent.after + 1)
+    consumer.restore()
+    assert not recalled
+    writer.meanwhile = lambda: None
+    consumer.restore()  # what was told to be written is not there
+    assert recalled
+    writer.close()

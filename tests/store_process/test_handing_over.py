@@ -41,6 +41,14 @@ def test_a_calm_app_has_no_such_process(tmp_path: Path) -> None:
     calm.manager.stop()
 
 
+def test_what_waits_is_left_to_a_process_that_is_about_to_come(counting: Counting) -> None:
+    counting.add(3)
+    assert counting.manager.drain(PATIENCE)
+    assert counting.process.pid is None
+    assert counting.process.notice(1, host.MUCH)
+    assert counting.process.pid is not None
+
+
 def test_it_ends_with_the_manager(counting: Counting) -> None:
     pid = counting.hand_over()
     counting.add(1000)

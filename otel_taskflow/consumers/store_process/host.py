@@ -49,6 +49,8 @@ STILL = 30.0
 END_LIMIT = 2.0
 """Seconds that it has to give the store back."""
 LOOK_EVERY = 1.0
+START_LIMIT = 2.0
+"""Seconds in which nothing is written here while a process starts, if much waits: both would want the same interpreter."""
 
 BOOT = Path(__file__).with_name("boot.py")
 _logger = logging.getLogger("otel_taskflow")
@@ -90,18 +92,25 @@ class StoreProcess:
         return None if child is None else child.process.pid
 
     def notice(self, events: int, lag: int) -> bool:
-        """So many events were written here, so many wait. True if a process stands ready to go on with them."""
-        if self._child is not None and self._child.is_ready():
+        """So many events are to be written, so many wait. True if a process stands ready to write them."""
+        self._load.add(events)
+        if self._child is None and self._is_worth_while(lag):
+            self._start()
+        if self._child is None:
+            return False
+        if lag >= MUCH and self._consumer.can_be_lent:
+            self._child.wait_until_ready(lambda: self._is_closed)
+        if self._child.is_ready():
             return self._consumer.can_be_lent
-        if self._child is not None and self._child.has_ended():
+        if self._child.has_ended():
             self._bury()
             self._not_before = monotonic() + AGAIN
-        if self._child is not None or self._is_closed:
-            return False
-        self._load.add(events)
-        if (self._load.is_much or lag >= MUCH) and monotonic() >= self._not_before:
-            self._start()
         return False
+
+    def _is_worth_while(self, lag: int) -> bool:
+        if self._is_closed or monotonic() < self._not_before:
+            return False
+        return self._load.events + lag >= MUCH
 
     def run(self, advance: Advance) -> None:
         """Let it write, from where this process is, until it gives the store back or is gone. Raises nothing of its doing."""
@@ -243,21 +252,17 @@ class _Load:
 
     def __init__(self) -> None:
         self._since = self._much_at = monotonic()
-        self._events = 0
+        self.events = 0
+        """Within this second."""
 
     def add(self, events: int) -> None:
         """So many more."""
         now = monotonic()
         if now - self._since >= 1.0:
-            self._since, self._events = now, 0
-        self._events += events
-        if self.is_much:
+            self._since, self.events = now, 0
+        self.events += events
+        if self.events >= MUCH:
             self._much_at = now
-
-    @property
-    def is_much(self) -> bool:
-        """Whether a process is worth while."""
-        return self._events >= MUCH
 
     @property
     def is_quiet(self) -> bool:
@@ -273,7 +278,7 @@ class _Child:
         from multiprocessing.connection import Connection
 
         ours, theirs = socket.socketpair()
-        self._is_ready = False
+        self._is_ready, self._ready_by = False, monotonic() + START_LIMIT
         with ours, theirs:
             command = [sys.executable, "-I", str(BOOT), str(theirs.fileno())]
             self.process = subprocess.Popen(  # noqa: S603 - our own file
@@ -290,6 +295,11 @@ class _Child:
             with suppress(EOFError, OSError):
                 self._is_ready = self.connection.recv_bytes() == READY
         return self._is_ready and not self.has_ended()
+
+    def wait_until_ready(self, is_enough: Callable[[], bool]) -> None:
+        """Give it the time that it takes to start."""
+        while not (self.is_ready() or self.has_ended() or is_enough()) and monotonic() < self._ready_by:
+            self.connection.poll(LOOK_EVERY / 20)
 
     def has_ended(self) -> bool:
         """Whether it is gone: it could not start, or nobody needed it."""
