@@ -31,7 +31,7 @@ class Helper(Protocol):
     """Takes events elsewhere for a while, in place of the consumer."""
 
     def notice(self, events: int, lag: int) -> bool:
-        """The consumer is about to take so many events of so many that wait. True if the helper takes them instead."""
+        """The consumer is about to take so many of the events that wait. True if the helper takes them instead."""
 
     def run(self, advance: Callable[[int], None]) -> None:
         """Take events until the consumer has to go on; ``advance`` is told the last one."""

@@ -94,7 +94,7 @@ class StoreProcess:
     def notice(self, events: int, lag: int) -> bool:
         """So many events are to be written, so many wait. True if a process stands ready to write them."""
         self._load.add(events)
-        if self._child is None and self._is_worth_while(lag):
+        if self._child is None and self._is_worth_while(lag - events):
             self._start()
         if self._child is None:
             return False
@@ -107,10 +107,11 @@ class StoreProcess:
             self._not_before = monotonic() + AGAIN
         return False
 
-    def _is_worth_while(self, lag: int) -> bool:
+    def _is_worth_while(self, rest: int) -> bool:
+        """``rest``: what waits behind that which was counted."""
         if self._is_closed or monotonic() < self._not_before:
             return False
-        return self._load.events + lag >= MUCH
+        return self._load.events + rest >= MUCH
 
     def run(self, advance: Advance) -> None:
         """Let it write, from where this process is, until it gives the store back or is gone. Raises nothing of its doing."""
