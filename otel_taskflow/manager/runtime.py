@@ -293,8 +293,10 @@ class Runtime:
         if self.exporting is not None:
             figures = figures._replace(export_pending=self.exporting.pending, export_dropped=self.exporting.dropped)
         self._unwatch = self._signals.telemetry.watch(figures)
-        if self._signals.log_records is not None:
-            self._signals.log_records.resolve_with(self._resolve, self.store.writer.load_attempt)
+        records = self._signals.log_records
+        if records is not None:
+            records.resolve_with(self._resolve, self.store.writer.load_attempt)
+            records.rest_by(lambda: self.tailer.lag().get(records.name, 0))
 
     def _stop_watching(self) -> None:
         """The last thing of all: what is lost while the other parts end counts too."""

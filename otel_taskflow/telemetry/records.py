@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from time import sleep
 from typing import Any
 
 from opentelemetry import _logs
@@ -28,11 +27,11 @@ from otel_taskflow.telemetry.describe import with_extra
 from otel_taskflow.telemetry.guard import Mishaps, clean
 from otel_taskflow.telemetry.lifecycle_records import Record, record_of_line, records_of_end, records_of_start
 from otel_taskflow.telemetry.quiet import quiet
+from otel_taskflow.telemetry.rests import Rests
 from otel_taskflow.version import __version__
 
 STRETCH = 10
-"""Records after which it rests: one costs an SDK 10 us, and the app's loop wants the interpreter lock."""
-REST = 0.0005
+"""Records after which it rests."""
 MAX_TASKS = 100_000
 MAX_FINISHED = 1_000
 """Finished tasks that are remembered, for lines that come after the end."""
@@ -89,11 +88,16 @@ class LogRecordConsumer:
         self._is_heard = True
         self._unrested = 0
         """Records since the last rest."""
+        self._rests = Rests()
         self.mishaps = Mishaps()
 
     def resolve_with(self, resolve: Callable[[str], TaskRow | None], load_attempt: LoadAttempt | None = None) -> None:
         """Set ``resolve`` once the store is open, and what finds an attempt that began before this consumer began to listen."""
         self._resolve, self._load_attempt = resolve, load_attempt or _unknown
+
+    def rest_by(self, lag: Callable[[], int]) -> None:
+        """Set what tells how many events wait for this consumer."""
+        self._rests = Rests(lag)
 
     @property
     def remembered(self) -> int:
@@ -115,7 +119,7 @@ class LogRecordConsumer:
                 self._take_safely(event)
                 if self._unrested >= STRETCH:
                     self._unrested = 0
-                    sleep(REST)
+                    self._rests.rest()
 
     def is_listening(self) -> bool:
         """Whether somebody takes the records; else nobody need read the journal for them. Never raises."""
