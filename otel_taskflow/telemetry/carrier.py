@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
-from opentelemetry import propagate, trace
+from opentelemetry import baggage, propagate, trace
 from opentelemetry.context import Context
+from opentelemetry.propagators.composite import CompositePropagator
+from opentelemetry.propagators.textmap import TextMapPropagator
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -13,6 +16,7 @@ from otel_taskflow.model import SpanIdentity
 from otel_taskflow.telemetry.guard import Mishaps, clean
 
 _w3c = TraceContextTextMapPropagator()
+_W3C_FIELDS = {"traceparent", "tracestate", "baggage"}
 _trace_keys = frozenset({"traceparent", "tracestate"})
 
 
@@ -41,6 +45,10 @@ def span_context_of(identity: SpanIdentity, *, is_remote: bool = False) -> SpanC
 def pack(context: Context, mishaps: Mishaps) -> dict[str, str]:
     """The carrier of a context: what the app's propagators write, and always a W3C ``traceparent``."""
     carrier: dict[str, str] = {}
+    if _is_of_w3c(propagate.get_global_textmap()) and not baggage.get_all(context):
+        if context:
+            _w3c.inject(carrier, context)
+        return carrier
     try:
         propagate.inject(carrier, context)
     except Exception as error:  # noqa: BLE001 - a propagator of the app may raise anything
@@ -48,6 +56,12 @@ def pack(context: Context, mishaps: Mishaps) -> dict[str, str]:
     if "traceparent" not in carrier:
         _w3c.inject(carrier, context)
     return {clean(key): clean(value) for key, value in carrier.items()} if carrier else carrier
+
+
+@lru_cache(maxsize=8)
+def _is_of_w3c(propagator: TextMapPropagator) -> bool:
+    """Whether it is the default one, which writes the span and the baggage and nothing else."""
+    return type(propagator) is CompositePropagator and propagator.fields == _W3C_FIELDS
 
 
 def unpack(carrier: Mapping[str, str], mishaps: Mishaps) -> Context:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from time import monotonic_ns
 from typing import Any
 
 from opentelemetry import context as otel_context
@@ -21,6 +22,9 @@ from otel_taskflow.telemetry.guard import Mishaps, clean
 from otel_taskflow.telemetry.ids import child_identity
 from otel_taskflow.telemetry.metrics import Metrics
 from otel_taskflow.version import __version__
+
+ASK_EVERY = 50_000_000
+"""Nanoseconds between two looks for a global provider while there is none: each costs as much as a journal record."""
 
 
 class OpenTelemetry:
@@ -47,6 +51,8 @@ class OpenTelemetry:
     ) -> None:
         self._tracer_provider = tracer_provider
         self._tracer: trace.Tracer | None = None
+        self._is_heard = tracer_provider is not None
+        self._ask_again_at = 0
         self._max_events = MAX_EVENTS
         self._is_child = trace_mode != "link"
         self._attempt_span = _journalled_span() if is_journalled else LiveAttemptSpan
@@ -127,8 +133,14 @@ class OpenTelemetry:
 
     @property
     def _is_unheard(self) -> bool:
-        """Whether there is no provider, not even a global one; the app may set that at any time."""
-        return self._tracer_provider is None and isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+        """Whether there is no provider, not even a global one; the app may set that at any time, and then for good."""
+        if self._is_heard:
+            return False
+        now = monotonic_ns()
+        if now >= self._ask_again_at:
+            self._ask_again_at = now + ASK_EVERY
+            self._is_heard = not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+        return not self._is_heard
 
     def _start(self, name: str, kind: SpanKind, context: Context, *, attributes: Any, **more: Any) -> Span | None:
         """A span that has ids of its own; None if nobody makes any."""

@@ -56,13 +56,16 @@ def test_with_the_sdk_disabled_ids_are_our_own() -> None:
 
 def test_a_global_provider_that_is_set_after_the_first_task_is_found() -> None:
     text = """
+from time import sleep
 from otel_taskflow.telemetry import OpenTelemetry
+from otel_taskflow.telemetry.live import ASK_EVERY
 from tests.telemetry.plain import round_trip
 telemetry = OpenTelemetry()
 assert round_trip(telemetry)[0].trace_flags == 0
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 trace.set_tracer_provider(TracerProvider(shutdown_on_exit=False))
+sleep(ASK_EVERY / 1e9)
 enqueue, first, second, inside = round_trip(telemetry)
 assert enqueue.trace_flags & 1 and f"{inside.span_id:016x}" == first.span_id
 """
