@@ -183,11 +183,10 @@ class LocalEngine:
             with self._idle:
                 self._idle.notify_all()
 
-    @staticmethod
-    def _tell(task: LiveTask) -> None:
+    def _tell(self, task: LiveTask) -> None:
         on_attempt_end, task.on_attempt_end = task.on_attempt_end, None
         if on_attempt_end is not None:
-            on_attempt_end()
+            self._parts.threads.farewell(on_attempt_end)
 
     # Cancelling
 

@@ -31,9 +31,10 @@ class ThreadPool:
         self._name = name
         self._calls: deque[Callable[[], None]] = deque()
         self._lock = threading.Lock()
-        self._bell: SimpleQueue[None] = SimpleQueue()
-        """Idle threads wait here: in C, unlike at a Condition."""
-        self._idle = 0
+        self._idle: list[SimpleQueue[None]] = []
+        """Bells of idle threads, which wait in C, unlike at a Condition. Who came last is called first: it is warm."""
+        self._own = threading.local()
+        """``farewells``, in a thread of this pool: what it has to tell others before it has nothing to do."""
         self._threads = 0
         self._taken = 0
         self._called_at: float | None = None
@@ -49,6 +50,18 @@ class ThreadPool:
             if self._called_at is None:
                 self._call_thread()
 
+    def farewell(self, callback: Callable[[], None]) -> None:
+        """Run ``callback`` when the thread that calls this is ready for its next call; at once in a thread of others.
+
+        Whoever hears that a call has ended may submit the next one at once. Heard before the thread is ready, it would call
+        another, and both would want the interpreter lock.
+        """
+        farewells: list[Callable[[], None]] | None = getattr(self._own, "farewells", None)
+        if farewells is None:
+            callback()
+        else:
+            farewells.append(callback)
+
     @property
     def waiting(self) -> int:
         """Calls that no thread has taken yet."""
@@ -58,15 +71,14 @@ class ThreadPool:
         """Idle threads leave; busy ones leave when their call returns. Nothing is joined."""
         with self._lock:
             self._closed = True
-            for _ in range(self._idle):
-                self._bell.put(None)
-            self._idle = 0
+            for bell in self._idle:
+                bell.put(None)
+            self._idle.clear()
 
     def _call_thread(self) -> None:
         """Let one more come, if there is one."""
         if self._idle:
-            self._idle -= 1
-            self._bell.put(None)
+            self._idle.pop().put(None)
         elif self._threads < self._limit:
             self._start_thread()
         else:
@@ -79,25 +91,33 @@ class ThreadPool:
         self._threads = number
 
     def _work(self) -> None:
+        bell: SimpleQueue[None] = SimpleQueue()
+        farewells: list[Callable[[], None]] = []
+        self._own.farewells = farewells
         self._arrive()
-        while (call := self._next_call()) is not None:
-            try:
-                call()
-            except BaseException:  # noqa: BLE001 - the thread serves on, whatever comes through
-                report("a thread of tasks caught what should have been contained")
-            del call
-
-    def _next_call(self) -> Callable[[], None] | None:
         while True:
-            with self._lock:
-                if self._calls:
-                    return self._take()
-                if self._closed:
-                    self._threads -= 1
-                    return None
-                self._idle += 1
-            self._bell.get()
-            self._arrive()
+            call, is_over = self._next_call(bell)
+            while farewells:
+                _run(farewells.pop(0))
+            if call is not None:
+                _run(call)
+                del call
+            elif is_over:
+                return
+            else:
+                bell.get()
+                self._arrive()
+
+    def _next_call(self, bell: SimpleQueue[None]) -> tuple[Callable[[], None] | None, bool]:
+        """The next call, if there is one, else whether there will be none; if neither, the thread is idle now."""
+        with self._lock:
+            if self._calls:
+                return self._take(), False
+            if self._closed:
+                self._threads -= 1
+            else:
+                self._idle.append(bell)
+            return None, self._closed
 
     def _take(self) -> Callable[[], None]:
         self._taken += 1
@@ -118,7 +138,14 @@ class ThreadPool:
 
     def _is_in_the_way(self) -> bool:
         """It came late, and meanwhile the others took call after call: theirs do not wait for anything."""
-        called_at, others = self._called_at, self._threads - self._idle - 1
+        called_at, others = self._called_at, self._threads - len(self._idle) - 1
         if called_at is None or self._taken - self._taken_before < QUICK * max(1, others):
             return False
         return monotonic() - called_at > PROMPT
+
+
+def _run(call: Callable[[], None]) -> None:
+    try:
+        call()
+    except BaseException:  # noqa: BLE001 - the thread serves on, whatever comes through
+        report("a thread of tasks caught what should have been contained")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -112,3 +112,56 @@ def test_idle_threads_leave_when_the_pool_is_closed() -> None:
     for thread in leaving:
         thread.join(SECONDS)
     assert not any(thread.is_alive() for thread in leaving)
+
+
+def test_who_hears_of_a_call_that_has_ended_finds_its_thread_ready(pool: ThreadPool) -> None:
+    ran_on: list[threading.Thread] = []
+    done = threading.Event()
+
+    def call() -> None:
+        ran_on.append(threading.current_thread())
+        if len(ran_on) < 50:
+            pool.farewell(lambda: submit_elsewhere(call))
+        else:
+            pool.farewell(done.set)
+
+    def submit_elsewhere(call: Callable[[], None]) -> None:
+        other = threading.Thread(target=pool.submit, args=(call,))
+        other.start()
+        other.join(SECONDS)
+
+    pool.submit(call)
+    assert done.wait(SECONDS)
+    assert len(set(ran_on)) == 1
+
+
+def test_a_farewell_from_a_thread_of_others_is_said_at_once(pool: ThreadPool) -> None:
+    said: list[threading.Thread] = []
+    pool.farewell(lambda: said.append(threading.current_thread()))
+    assert said == [threading.current_thread()]
+
+
+def test_a_farewell_that_raises_does_not_end_its_thread(pool: ThreadPool, caplog: pytest.LogCaptureFixture) -> None:
+    done = threading.Event()
+
+    def fail() -> None:
+        raise RuntimeError("from a farewell")
+
+    def call() -> None:
+        pool.farewell(fail)
+        pool.farewell(done.set)
+
+    pool.submit(call)
+    assert done.wait(SECONDS)
+    assert "should have been contained" in caplog.text
+
+
+def test_a_farewell_is_said_in_a_pool_that_is_closed_meanwhile(pool: ThreadPool) -> None:
+    done = threading.Event()
+
+    def call() -> None:
+        pool.farewell(done.set)
+        pool.close()
+
+    pool.submit(call)
+    assert done.wait(SECONDS)
