@@ -10,23 +10,21 @@ SHORT = 0.0005
 LATE = 0.001
 """Seconds that a rest lasts longer than it should when others have the interpreter lock."""
 LONG = 0.025
-"""Seconds of a rest then: tasks go first, their records follow when there is time."""
-FAR = 100_000
-"""Events behind, from which on records are not put off any more. Long before the journal gives up keeping them."""
+"""Seconds of a rest then: tasks go first, their records follow when there is time. The further behind, the shorter."""
 
 
 class Rests:
     """Short ones while the app has little to do, long ones while it is busy.
 
     Args:
-        lag: How many events wait.
+        lag: How far behind the events are that are worked on; from 1.0 on records are lost if nothing is done.
         pause: Sleeps for seconds.
         clock: Monotonic seconds.
     """
 
     def __init__(
         self,
-        lag: Callable[[], int] = lambda: 0,
+        lag: Callable[[], float] = lambda: 0.0,
         *,
         pause: Callable[[float], None] = sleep,
         clock: Callable[[], float] = monotonic,
@@ -37,5 +35,5 @@ class Rests:
         """Let others have the interpreter lock."""
         begin = self._clock()
         self._pause(SHORT)
-        if self._clock() - begin > SHORT + LATE and self._lag() < FAR:
-            self._pause(LONG)
+        if self._clock() - begin > SHORT + LATE:
+            self._pause(LONG * max(0.0, 1.0 - self._lag()))
