@@ -30,7 +30,7 @@ from otel_taskflow.telemetry.quiet import quiet
 from otel_taskflow.telemetry.rests import Rests
 from otel_taskflow.version import __version__
 
-STRETCH = 10
+STRETCH = 4
 """Records after which it rests."""
 MAX_TASKS = 100_000
 MAX_FINISHED = 1_000

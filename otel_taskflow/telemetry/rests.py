@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import monotonic, sleep
 
-SHORT = 0.0005
+SHORT = 0.00025
 """Seconds of a rest."""
-LATE = 0.001
+LATE = 0.0003
 """Seconds that a rest lasts longer than it should when others have the interpreter lock."""
 LONG = 0.025
 """Seconds of a rest then: tasks go first, their records follow when there is time. The further behind, the shorter."""
