@@ -73,12 +73,9 @@ def decode_prefix(prefix: bytes) -> tuple[str, int] | None:
 def decode(payload: bytes) -> Event:
     """The event in ``payload``; what a later release has added at its end is left out. Raises JournalError."""
     try:
-        fields = from_json(
-            payload, cache_strings="keys"
-        )  # most texts are new: remembering all takes longer than reading
-        make, end = _DECODERS[fields.pop(0)]
-        del fields[end:]
-        return make(fields)
+        fields = from_json(payload)
+        make, end = _DECODERS[fields[0]]
+        return make(fields[1:end])
     except (ValueError, TypeError, LookupError) as error:
         raise JournalError(f"a journal record of {len(payload)} bytes cannot be read: {error}") from error
 
@@ -117,8 +114,8 @@ def _span(fields: list[Any] | None) -> SpanIdentity | None:
 
 
 def _with_end(make: Callable[[list[Any]], Event], fields: int) -> tuple[Callable[[list[Any]], Event], int]:
-    """A decoder, and how many values behind the kind this release knows."""
-    return make, fields
+    """A decoder, and where what this release knows ends in the array, whose first entry is the kind."""
+    return make, fields + 1
 
 
 _STATUSES = {status.value: status for status in TaskStatus}
