@@ -41,7 +41,10 @@ def test_a_calm_app_has_no_such_process(tmp_path: Path) -> None:
     calm.manager.stop()
 
 
-def test_what_waits_is_left_to_a_process_that_is_about_to_come(counting: Counting) -> None:
+def test_what_waits_is_left_to_a_process_that_is_about_to_come(
+    counting: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host, "START_LIMIT", PATIENCE)
     counting.add(3)
     assert counting.manager.drain(PATIENCE)
     assert counting.process.pid is None
