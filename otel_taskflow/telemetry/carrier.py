@@ -45,11 +45,10 @@ def span_context_of(identity: SpanIdentity, *, is_remote: bool = False) -> SpanC
 def pack(context: Context, mishaps: Mishaps) -> dict[str, str]:
     """The carrier of a context: what the app's propagators write, and always a W3C ``traceparent``."""
     carrier: dict[str, str] = {}
-    if _is_of_w3c(propagate.get_global_textmap()) and not baggage.get_all(context):
-        if context:
-            _w3c.inject(carrier, context)
-        return carrier
     try:
+        if _is_default(propagate.get_global_textmap()) and not baggage.get_all(context):
+            _w3c.inject(carrier, context)
+            return carrier
         propagate.inject(carrier, context)
     except Exception as error:  # noqa: BLE001 - a propagator of the app may raise anything
         mishaps.note("write the carrier", error)
@@ -58,10 +57,14 @@ def pack(context: Context, mishaps: Mishaps) -> dict[str, str]:
     return {clean(key): clean(value) for key, value in carrier.items()} if carrier else carrier
 
 
-@lru_cache(maxsize=8)
-def _is_of_w3c(propagator: TextMapPropagator) -> bool:
+def _is_default(propagator: TextMapPropagator) -> bool:
     """Whether it is the default one, which writes the span and the baggage and nothing else."""
-    return type(propagator) is CompositePropagator and propagator.fields == _W3C_FIELDS
+    return type(propagator) is CompositePropagator and _fields_of(propagator) == _W3C_FIELDS
+
+
+@lru_cache(maxsize=8)
+def _fields_of(propagator: CompositePropagator) -> set[str]:
+    return propagator.fields
 
 
 def unpack(carrier: Mapping[str, str], mishaps: Mishaps) -> Context:
