@@ -14,7 +14,7 @@ from otel_taskflow.consumers.observers import ObserverConsumer, ObserverOffsets
 from otel_taskflow.consumers.redacting import redactor
 from otel_taskflow.consumers.store import Retention, StoreConsumer, Upkeep
 from otel_taskflow.consumers.store_process.host import StoreProcess, process_for
-from otel_taskflow.consumers.tailer import LIVE_LAG, Tailer
+from otel_taskflow.consumers.tailer import Tailer
 from otel_taskflow.context.capture import install_capture
 from otel_taskflow.engine.local import LocalEngine
 from otel_taskflow.engine.loops import Loops
@@ -296,7 +296,7 @@ class Runtime:
         records = self._signals.log_records
         if records is not None:
             records.resolve_with(self._resolve, self.store.writer.load_attempt)
-            records.rest_by(lambda: self.tailer.lag().get(records.name, 0) / LIVE_LAG)
+            records.rest_by(lambda: self.tailer.lag().get(records.name, 0))
 
     def _stop_watching(self) -> None:
         """The last thing of all: what is lost while the other parts end counts too."""

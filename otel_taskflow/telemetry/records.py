@@ -95,8 +95,8 @@ class LogRecordConsumer:
         """Set ``resolve`` once the store is open, and what finds an attempt that began before this consumer began to listen."""
         self._resolve, self._load_attempt = resolve, load_attempt or _unknown
 
-    def rest_by(self, lag: Callable[[], float]) -> None:
-        """Set what tells how far behind this consumer is; from 1.0 on events are lost."""
+    def rest_by(self, lag: Callable[[], int]) -> None:
+        """Set what tells how many events wait for this consumer."""
         self._rests = Rests(lag)
 
     @property

@@ -9,22 +9,24 @@ SHORT = 0.00025
 """Seconds of a rest."""
 LATE = 0.0003
 """Seconds that a rest lasts longer than it should when others have the interpreter lock."""
-LONG = 0.025
+LONG = 0.005
 """Seconds of a rest then: tasks go first, their records follow when there is time. The further behind, the shorter."""
+FAR = 20_000
+"""Events behind, some seconds of a busy app, from which on records are not put off any more."""
 
 
 class Rests:
     """Short ones while the app has little to do, long ones while it is busy.
 
     Args:
-        lag: How far behind the events are that are worked on; from 1.0 on records are lost if nothing is done.
+        lag: How many events wait.
         pause: Sleeps for seconds.
         clock: Monotonic seconds.
     """
 
     def __init__(
         self,
-        lag: Callable[[], float] = lambda: 0.0,
+        lag: Callable[[], int] = lambda: 0,
         *,
         pause: Callable[[float], None] = sleep,
         clock: Callable[[], float] = monotonic,
@@ -36,4 +38,4 @@ class Rests:
         begin = self._clock()
         self._pause(SHORT)
         if self._clock() - begin > SHORT + LATE:
-            self._pause(LONG * max(0.0, 1.0 - self._lag()))
+            self._pause(LONG * max(0.0, 1.0 - self._lag() / FAR))
