@@ -296,7 +296,6 @@ class Runtime:
         records = self._signals.log_records
         if records is not None:
             records.resolve_with(self._resolve, self.store.writer.load_attempt)
-            records.rest_by(lambda: self.tailer.lag().get(records.name, 0))
 
     def _stop_watching(self) -> None:
         """The last thing of all: what is lost while the other parts end counts too."""

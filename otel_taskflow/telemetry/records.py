@@ -30,8 +30,6 @@ from otel_taskflow.telemetry.quiet import quiet
 from otel_taskflow.telemetry.rests import Rests
 from otel_taskflow.version import __version__
 
-STRETCH = 4
-"""Records after which it rests."""
 MAX_TASKS = 100_000
 MAX_FINISHED = 1_000
 """Finished tasks that are remembered, for lines that come after the end."""
@@ -88,16 +86,14 @@ class LogRecordConsumer:
         self._is_heard = True
         self._unrested = 0
         """Records since the last rest."""
+        self._reached = 0
+        """Unix nanoseconds of the last one."""
         self._rests = Rests()
         self.mishaps = Mishaps()
 
     def resolve_with(self, resolve: Callable[[str], TaskRow | None], load_attempt: LoadAttempt | None = None) -> None:
         """Set ``resolve`` once the store is open, and what finds an attempt that began before this consumer began to listen."""
         self._resolve, self._load_attempt = resolve, load_attempt or _unknown
-
-    def rest_by(self, lag: Callable[[], int]) -> None:
-        """Set what tells how many events wait for this consumer."""
-        self._rests = Rests(lag)
 
     @property
     def remembered(self) -> int:
@@ -117,9 +113,9 @@ class LogRecordConsumer:
             self._is_heard = self._has_listener()
             for _sequence, event in piece.events:
                 self._take_safely(event)
-                if self._unrested >= STRETCH:
+                if self._unrested >= self._rests.stretch:
                     self._unrested = 0
-                    self._rests.rest()
+                    self._rests.rest(self._reached)
 
     def is_listening(self) -> bool:
         """Whether somebody takes the records; else nobody need read the journal for them. Never raises."""
@@ -164,6 +160,7 @@ class LogRecordConsumer:
         if not self._is_heard or not records:
             return
         self._unrested += len(records)
+        self._reached = records[-1].time
         context = known.context_of(attempt)
         for record in records:
             own = {**record.attributes, semconv.ATTEMPT_NUMBER: attempt + 1}

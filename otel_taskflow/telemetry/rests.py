@@ -3,39 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import monotonic, sleep
+from time import monotonic, sleep, time_ns
 
+STRETCH = 4
+"""Records between two rests. Of a busy app's, one: for as long as it takes, a request would wait for the lock."""
 SHORT = 0.00025
 """Seconds of a rest."""
 LATE = 0.0003
 """Seconds that a rest lasts longer than it should when others have the interpreter lock."""
-LONG = 0.005
-"""Seconds of a rest then: tasks go first, their records follow when there is time. The further behind, the shorter."""
-FAR = 20_000
-"""Events behind, some seconds of a busy app, from which on records are not put off any more."""
+LONG = 0.02
+"""Seconds of a rest then: tasks go first, their records follow when there is time."""
+RECENT = 10.0
+"""Seconds that a record may be old and still wait for as long as that; older ones wait less."""
+OLD = 30.0
+"""Seconds of age from which on no record waits any more."""
 
 
 class Rests:
     """Short ones while the app has little to do, long ones while it is busy.
 
     Args:
-        lag: How many events wait.
         pause: Sleeps for seconds.
         clock: Monotonic seconds.
+        now: Unix nanoseconds.
     """
 
     def __init__(
         self,
-        lag: Callable[[], int] = lambda: 0,
         *,
         pause: Callable[[float], None] = sleep,
         clock: Callable[[], float] = monotonic,
+        now: Callable[[], int] = time_ns,
     ) -> None:
-        self._lag, self._pause, self._clock = lag, pause, clock
+        self._pause, self._clock, self._now = pause, clock, now
+        self.stretch = STRETCH
+        """Records to make before the next rest."""
 
-    def rest(self) -> None:
-        """Let others have the interpreter lock."""
+    def rest(self, reached: int) -> None:
+        """Let others have the interpreter lock. ``reached``: Unix nanoseconds of what was made a record last."""
         begin = self._clock()
         self._pause(SHORT)
         if self._clock() - begin > SHORT + LATE:
-            self._pause(LONG * max(0.0, 1.0 - self._lag() / FAR))
+            patience = patience_at((self._now() - reached) / 1e9)
+            self._pause(LONG * patience)
+            self.stretch = max(1, round(STRETCH * (1 - patience)))
+        else:
+            self.stretch = STRETCH
+
+
+def patience_at(age: float) -> float:
+    """How much of a long rest records of this age, in seconds, can wait: from 1 to 0."""
+    return min(1.0, max(0.0, (OLD - age) / (OLD - RECENT)))
