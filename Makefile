@@ -113,7 +113,7 @@ $(OTELCOL): collector-config/builder.yaml
 
 .build/prometheus .build/promtool: $(PROGRAMS)/prometheus/go.mod $(PROGRAMS)/prometheus/go.sum
 	@$(NEEDS_GO)
-	go build -C $(PROGRAMS)/prometheus -buildvcs=false -ldflags="-s -w" -o $(CURDIR)/$@ github.com/prometheus/prometheus/cmd/$(@F)
+	go build -C $(PROGRAMS)/prometheus -tags=remove_all_sd -buildvcs=false -ldflags="-s -w" -o $(CURDIR)/$@ github.com/prometheus/prometheus/cmd/$(@F)
 
 # The loader of Docker Compose by itself: it reads and checks compose.yaml where there is no Docker.
 .build/compose-spec: Makefile
