@@ -39,6 +39,7 @@ async def _measure(side: str, kind: str, load: Load) -> tuple[float, int]:
             for _ in range(warm):
                 await post(made.app, path)
         await made.settled(warm)
+        await made.told()
         begin = cpu_seconds()
         for _ in range(count):
             await post(made.app, "/nothing")
@@ -47,6 +48,7 @@ async def _measure(side: str, kind: str, load: Load) -> tuple[float, int]:
         for _ in range(count):
             await post(made.app, "/task")
         await made.settled(warm + count)
+        await made.told()
         with_task = cpu_seconds() - begin
     return (with_task - without) / count * 1e6, count
 

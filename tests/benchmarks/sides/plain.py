@@ -30,5 +30,8 @@ class Plain:
     async def settled(self, count: int) -> None:
         """Plain tasks are done when their request is."""
 
+    async def told(self) -> None:
+        """Nobody is."""
+
 
 make_side = Plain

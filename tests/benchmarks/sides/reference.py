@@ -42,5 +42,8 @@ class Reference:
         """Each success is written when it happens."""
         await rows_reach(self._path, "SELECT count(*) FROM task_snapshots WHERE status = 'success'", count)
 
+    async def told(self) -> None:
+        """Nobody is."""
+
 
 make_side = Reference

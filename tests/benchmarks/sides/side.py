@@ -21,6 +21,9 @@ class Side(Protocol):
     async def settled(self, count: int) -> None:
         """Return when ``count`` tasks have run and are in the database, if there is one."""
 
+    async def told(self) -> None:
+        """Return when everybody else has been told of them, e.g. loggers."""
+
 
 class Calls:
     """The task's function, of the kind asked for. It does nothing but count itself (and call ``on_start``).
