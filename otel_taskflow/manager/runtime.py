@@ -31,6 +31,7 @@ from otel_taskflow.journal.folder import network_trouble, open_folder
 from otel_taskflow.journal.writer import JournalWriter
 from otel_taskflow.manager import losses
 from otel_taskflow.manager.checkup import Checkup, of_buffers
+from otel_taskflow.manager.forgetting import forget_everywhere
 from otel_taskflow.manager.header import header_for
 from otel_taskflow.manager.housekeeping import Housekeeping
 from otel_taskflow.manager.losses import Losses
@@ -370,10 +371,8 @@ class Runtime:
         consumed = self.tailer.consumed if hasattr(self, "tailer") else 0
         writer.close(consumed)
         if consumed >= writer.end:
-            self.store.writer.forget_journal(writer.id)
-            self.offsets.forget(writer.id)
-            if self.exporting is not None:
-                self.exporting.outbox.forget(writer.id)
+            outbox = [] if self.exporting is None else [self.exporting.outbox.forget]
+            forget_everywhere(writer.id, [self.store.writer.forget_journal, self.offsets.forget, *outbox])
 
     def _retention(self) -> Retention:
         return Retention(self._settings.retention_days * DAY, self._settings.retention_bytes)

@@ -120,27 +120,28 @@ def test_on_a_full_disk_retention_gets_the_room_that_was_kept_for_it_and_makes_m
 
 
 BROKEN = {
-    "a write of the store": ("pwrite64", 130, "process"),
-    "a sync of the store": ("fdatasync", 14, "power"),
-    "a sync of the journal": ("msync", 6, "power"),
+    "a write of the store": ("pwrite64", 130, "process", True),
+    "a sync of the store": ("fdatasync", 14, "power", False),
+    "a sync of the process that writes the store": ("fdatasync", 8, "power", True),
+    "a sync of the journal": ("msync", 6, "power", True),
 }
+"""The call, the number of the first that fails in each process, durability, and whether another process writes the store."""
 
 
 @pytest.mark.failure("S2")
 @pytest.mark.parametrize("what", BROKEN)
 def test_errors_of_the_disk_harm_no_task_and_lose_nothing(tmp_path: Path, what: str) -> None:
-    call, number, durability = BROKEN[what]
+    call, number, durability, store_process = BROKEN[what]
     under = fail_from(number, 5, call, "EIO")
-    settings = {
-        "durability": durability,
-        "store_process": what != "a sync of the store",
-    }  # it takes its share of the syncs
+    settings = {"durability": durability, "store_process": store_process}
     with failing("worker", tmp_path, json.dumps(settings), under=under) as process:
         assert process.do("start") == "started"
         tasks = [run_log(process, 500) for _ in range(20)]
         assert process.do("drain", 60), process.stderr
         process.do("stop")
     assert "Input/output error" in process.stderr or "disk I/O error" in process.stderr
+    if what == "a sync of the process that writes the store":
+        assert "does not write the store any more, it is written here: StoreError" in process.stderr
     check_whole(Rows(tmp_path), *tasks, lines=500)
     with closing(sqlite3.connect(tmp_path / "tasks.db")) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

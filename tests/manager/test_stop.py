@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from otel_taskflow import TaskManager
-from otel_taskflow.errors import ManagerClosedError
+from otel_taskflow.errors import ManagerClosedError, StoreError
 from otel_taskflow.model import TaskStatus
 from tests.crash.rows import Rows
 
@@ -192,3 +192,24 @@ def test_stopping_again_does_nothing(tmp_path: Path, times: int) -> None:
     for _ in range(times):
         manager.stop()
     assert not manager.is_started
+
+
+def test_a_disk_that_fails_when_all_is_done_does_not_fail_the_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    manager = TaskManager(dir=str(tmp_path))
+    added = manager.add_task(lambda: None)
+    assert manager.drain(PATIENCE)
+    writer = manager.runtime.store.writer
+
+    def refuse(journal_id: str) -> None:
+        raise StoreError(f"the offset of {journal_id}: disk I/O error")
+
+    monkeypatch.setattr(writer, "forget_journal", refuse)
+    manager.stop(PATIENCE)
+
+    assert "all tasks are kept" in caplog.text
+    assert Rows(tmp_path).task(added).task.status is TaskStatus.SUCCESS
+    again = TaskManager(dir=str(tmp_path))
+    again.start()
+    again.stop(PATIENCE)
