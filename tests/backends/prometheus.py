@@ -11,8 +11,8 @@ from pathlib import Path
 from time import time
 from typing import Any, NamedTuple
 
-from tests.backends.program import Program, require_backend
 from tests.collector.process import CONFIG, free_ports
+from tests.program import Program, require_backend
 
 CONFIGURATION = CONFIG / "backends" / "prometheus.yaml"
 

@@ -83,7 +83,7 @@ def test_a_restart_of_the_collector_makes_the_series_of_spans_again(tmp_path: Pa
             wait_until_settled(stack)
             settle(stack)
             stack.collector.stop()
-            stack.collector.restart()
+            stack.collector.start()
         for metrics in (COUNTS, DURATIONS):
             by_life = Counter(each["collector_instance_id"] for each in stack.prometheus.series(metrics))
             assert len(by_life) == 2

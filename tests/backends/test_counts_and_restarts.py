@@ -75,7 +75,7 @@ def sell_while_it_ends(folder: Path, end: Callable[[Collector], None]) -> tuple[
         for _ in range(ENDS):
             sleep(random.uniform(0.1, 0.8))  # Any moment will do: there is nothing to wait for.
             end(stack.collector)
-            stack.collector.restart()
+            stack.collector.start()
         assert run.is_running
         run.finish()
         wait_until_settled(stack)
@@ -105,7 +105,7 @@ def test_what_came_since_the_last_flush_counts_in_the_next_life(
         end(stack.collector)
         assert count_spans(stack) == 0
         stack.collector.environment = {**stack.collector.environment, "OTELCOL_SPAN_METRICS_INTERVAL": FLUSH}
-        stack.collector.restart()
+        stack.collector.start()
         wait_until_settled(stack)
         assert outcomes(stack) == stack.kept().outcomes
         assert count_durations(stack) == 0
@@ -119,7 +119,7 @@ def test_each_life_of_the_collector_counts_what_came_to_it(tmp_path: Path) -> No
             wait_until_settled(stack)
             lives.append(len(stack.kept().attempts) - sum(lives))
             stack.collector.kill()
-            stack.collector.restart()
+            stack.collector.start()
         assert sorted(spans_by_collector(stack).values()) == sorted(lives)
 
 
@@ -179,7 +179,7 @@ def test_a_killed_collector_takes_from_the_metrics_of_spans_what_it_had_not_flus
         run_shop(stack, first=ORDERS, count=ORDERS)
         stack.collector.kill()
         at_risk = len(stack.kept().attempts) - flushed
-        stack.collector.restart()
+        stack.collector.start()
         run_shop(stack, first=2 * ORDERS, count=ORDERS)
         after = len(stack.kept().attempts) - flushed - at_risk
         assert wait_until(lambda: after in spans_by_collector(stack).values())
@@ -195,7 +195,7 @@ def test_base_alone_does_not_count_in_the_next_life_what_came_since_the_last_flu
         lost = len(stack.kept().attempts)
         end(stack.collector)
         stack.collector.environment = {**stack.collector.environment, "OTELCOL_SPAN_METRICS_INTERVAL": FLUSH}
-        stack.collector.restart()
+        stack.collector.start()
         run_shop(stack, first=ORDERS, count=ORDERS)
         kept = stack.kept()
         assert wait_until(lambda: count_lines(stack) == sum(kept.lines.values()))

@@ -25,7 +25,7 @@ ORDERS = 200
 
 def kill_collector(stack: Stack) -> None:
     stack.collector.kill()
-    stack.collector.restart()
+    stack.collector.start()
 
 
 def kill_loki(stack: Stack) -> None:

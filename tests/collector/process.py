@@ -5,16 +5,13 @@ from __future__ import annotations
 import os
 import re
 import socket
-import subprocess
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
 
 from tests.conftest import ROOT, require_program
+from tests.program import Program
 
 CONFIG = ROOT / "collector-config"
 BINARY = ROOT / ".build" / "otelcol"
@@ -22,23 +19,19 @@ PORTS = ("OTELCOL_HTTP_PORT", "OTELCOL_GRPC_PORT", "OTELCOL_HEALTH_PORT", "OTELC
 """Those of ``Collector``, in its order, and that on which one with exact counts talks to itself."""
 EXACT_COUNTS = "../exact-counts"
 """The file that goes between base and overlay, as an overlay."""
-START_LIMIT = 20.0
-STOP_LIMIT = 20.0
 
 
 @dataclass
-class Collector:
-    """A running collector: send OTLP to ``http_endpoint`` or ``grpc_endpoint``, read ``output`` and ``log``."""
+class Collector(Program):
+    """A running collector: send OTLP to ``http_endpoint`` or ``grpc_endpoint``, read ``output`` and ``log``.
 
-    command: list[str]
-    environment: Mapping[str, str]
+    A stop makes it write out all that it accepted, so ``output`` is complete afterwards.
+    """
+
     http_port: int
     grpc_port: int
-    health_port: int
     metrics_port: int
     output: Path
-    log: Path
-    process: subprocess.Popen[bytes] = field(init=False)
 
     @property
     def http_endpoint(self) -> str:
@@ -52,66 +45,15 @@ class Collector:
     def grpc_endpoint(self) -> str:
         return f"127.0.0.1:{self.grpc_port}"
 
-    def restart(self) -> None:
-        """Start it, again after a stop or kill, and wait until it is healthy. Its log goes on."""
-        with self.log.open("ab") as stream:
-            self.process = subprocess.Popen(self.command, env=self.environment, stdout=stream, stderr=subprocess.STDOUT)
-        try:
-            self.wait_until(self.is_healthy, START_LIMIT)
-        except BaseException:
-            self.kill()
-            raise
-
-    def stop(self) -> None:
-        """End it and wait: it writes out all that it accepted, so ``output`` is complete afterwards."""
-        if self.process.poll() is None:
-            self.process.terminate()
-        try:
-            self.process.wait(STOP_LIMIT)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            raise
-
-    def kill(self) -> None:
-        """End it as a crash would."""
-        self.process.kill()
-        self.process.wait()
-
-    def wait_until(self, condition: Callable[[], bool], limit: float = 20.0) -> None:
-        """Ask again until the condition holds; the collector's death or the limit is an error with its log."""
-        deadline = monotonic() + limit
-        while not condition():
-            self._expect_alive()
-            if monotonic() > deadline:
-                raise TimeoutError(f"Not within {limit} s. The collector's log:\n{self.log.read_text()}")
-            self._pause()
-
-    def is_healthy(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.health_port}", timeout=2) as answer:
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            return False
-
-    def _expect_alive(self) -> None:
-        if self.process.poll() is not None:
-            raise ChildProcessError(f"The collector ended with {self.process.returncode}:\n{self.log.read_text()}")
-
-    def _pause(self) -> None:
-        try:
-            self.process.wait(0.05)
-        except subprocess.TimeoutExpired:
-            return
-
 
 @contextmanager
 def running_collector(folder: Path, *overlays: str, settings: Mapping[str, str] | None = None) -> Iterator[Collector]:
     """A healthy collector with these overlays of collector-config (``file`` if none is named), stopped at the end.
 
-    ``settings`` are more environment variables. One that was killed starts again, on its ports and with its queues, by ``restart``.
+    ``settings`` are more environment variables. One that was killed starts again, on its ports and with its queues, by ``start``.
     """
     collector = _make(folder, overlays or ("file",), settings or {})
-    collector.restart()
+    collector.start()
     try:
         yield collector
     finally:
@@ -157,4 +99,4 @@ def _make(folder: Path, overlays: tuple[str, ...], settings: Mapping[str, str]) 
     environment = {**os.environ, "OTELCOL_FILE": str(output), "OTELCOL_STORAGE": storage, **ports, **settings}
     command = [str(require_otelcol()), *config_arguments(overlays)]
     http, grpc, health, metrics = (int(environment[name]) for name in PORTS[:4])
-    return Collector(command, environment, http, grpc, health, metrics, output, log)
+    return Collector(command, environment, f"http://127.0.0.1:{health}", "", log, http, grpc, metrics, output)

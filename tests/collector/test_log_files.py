@@ -154,7 +154,7 @@ def test_rotation_and_a_restart_lose_and_repeat_nothing(tmp_path: Path) -> None:
         before = otlp_file.log_records(collector.output)
         writer.write(700)
         collector.output.rename(tmp_path / "before.jsonl")
-        collector.restart()
+        collector.start()
         collector.wait_until(
             lambda: len(before) + len(otlp_file.log_records(collector.output)) >= writer.written,
         )
@@ -184,6 +184,6 @@ def test_a_killed_collector_loses_no_line(tmp_path: Path) -> None:
                 writer.write(100)
                 collector.kill()
                 writer.write(100)
-                collector.restart()
+                collector.start()
             expected = {f"line {number}" for number in range(1, writer.written + 1)}
             intake.wait_for(lambda: bodies(intake) == expected)

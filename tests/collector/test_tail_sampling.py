@@ -166,7 +166,7 @@ def test_what_is_undecided_when_the_collector_ends_is_decided_then_and_waits_on_
             _run_tasks(tmp_path, collector.http_endpoint)
             assert intake.of("/v1/traces") == []
             collector.stop()
-            collector.restart()  # sends what the end left in the queue
+            collector.start()  # sends what the end left in the queue
             intake.wait_for(lambda: expected <= {span.name for span in intake.spans("/v1/traces")})
 
 
