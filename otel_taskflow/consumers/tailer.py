@@ -48,6 +48,8 @@ class Tailer:
         self._hurried = threading.Event()
         self._stopped = False
         self._handed_on = 0
+        self._awaited: list[int] = []
+        """Events up to which somebody waits for everybody."""
         self._boundary = Boundary("the tailer of the journal")
         self._thread = threading.Thread(target=self._work, name="otel_taskflow-tailer", daemon=True)
         self.store = Progress()
@@ -165,9 +167,18 @@ class Tailer:
 
     def wait_all(self, seq: int, timeout: float) -> bool:
         """Block until every consumer has taken the event ``seq``; False when ``timeout`` seconds passed first."""
+        self._awaited.append(seq)
         self.hurry()
         deadline = monotonic() + timeout
-        return all(consumer.progress.wait(seq, remaining(deadline)) for consumer in self._consumers)
+        try:
+            return all(consumer.progress.wait(seq, remaining(deadline)) for consumer in self._consumers)
+        finally:
+            self._awaited.remove(seq)
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether somebody blocks until every consumer has taken something."""
+        return bool(self._awaited)
 
     def earlier(self, after: int, upto: int) -> Iterator[JournalSlice]:
         """Once more what the journal still has of the events behind ``after``, those behind ``upto`` left out."""

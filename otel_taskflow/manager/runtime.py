@@ -297,6 +297,7 @@ class Runtime:
         records = self._signals.log_records
         if records is not None:
             records.resolve_with(self._resolve, self.store.writer.load_attempt)
+            records.hasten_if(lambda: self.tailer.is_awaited)
 
     def _stop_watching(self) -> None:
         """The last thing of all: what is lost while the other parts end counts too."""

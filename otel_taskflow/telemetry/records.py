@@ -95,6 +95,10 @@ class LogRecordConsumer:
         """Set ``resolve`` once the store is open, and what finds an attempt that began before this consumer began to listen."""
         self._resolve, self._load_attempt = resolve, load_attempt or _unknown
 
+    def hasten_if(self, is_awaited: Callable[[], bool]) -> None:
+        """Set what tells whether somebody waits for the records: then none is put off."""
+        self._rests = Rests(is_awaited)
+
     @property
     def remembered(self) -> int:
         """How many tasks are remembered."""

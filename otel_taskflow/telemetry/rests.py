@@ -20,9 +20,10 @@ OLD = 30.0
 
 
 class Rests:
-    """Short ones while the app has little to do, long ones while it is busy.
+    """Short ones while the app has little to do, long ones while it is busy and nobody waits for the records.
 
     Args:
+        is_awaited: Whether somebody waits for them, as at the end of the process.
         pause: Sleeps for seconds.
         clock: Monotonic seconds.
         now: Unix nanoseconds.
@@ -30,12 +31,13 @@ class Rests:
 
     def __init__(
         self,
+        is_awaited: Callable[[], bool] = lambda: False,
         *,
         pause: Callable[[float], None] = sleep,
         clock: Callable[[], float] = monotonic,
         now: Callable[[], int] = time_ns,
     ) -> None:
-        self._pause, self._clock, self._now = pause, clock, now
+        self._is_awaited, self._pause, self._clock, self._now = is_awaited, pause, clock, now
         self.stretch = STRETCH
         """Records to make before the next rest."""
 
@@ -43,12 +45,11 @@ class Rests:
         """Let others have the interpreter lock. ``reached``: Unix nanoseconds of what was made a record last."""
         begin = self._clock()
         self._pause(SHORT)
-        if self._clock() - begin > SHORT + LATE:
+        self.stretch = STRETCH
+        if self._clock() - begin > SHORT + LATE and not self._is_awaited():
             patience = patience_at((self._now() - reached) / 1e9)
             self._pause(LONG * patience)
             self.stretch = max(1, round(STRETCH * (1 - patience)))
-        else:
-            self.stretch = STRETCH
 
 
 def patience_at(age: float) -> float:

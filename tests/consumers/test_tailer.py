@@ -7,6 +7,7 @@ import errno
 import logging
 import threading
 from pathlib import Path
+from time import sleep
 
 import pytest
 
@@ -235,6 +236,22 @@ def test_waiting_for_a_number_ends_with_the_commit_or_the_time() -> None:
             assert await tailer.reach(2, 5.0) == 0
 
     asyncio.run(wait())
+
+
+def test_it_says_whether_somebody_waits_for_everybody() -> None:
+    slow = Recorder("slow")
+    with following(None, slow) as (writer, tailer):
+        slow.gate.clear()
+        number = writer.append(line(1))
+        assert not tailer.is_awaited
+        waiting = threading.Thread(target=tailer.wait_all, args=(number, 20.0))
+        waiting.start()
+        while not tailer.is_awaited:
+            assert waiting.is_alive()
+            sleep(0.001)
+        slow.gate.set()
+        waiting.join(20)
+        assert not tailer.is_awaited
 
 
 def test_appending_from_many_threads_loses_nothing(tmp_path: Path) -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from otel_taskflow import TaskManager, task_log
+from otel_taskflow.telemetry import rests
 from otel_taskflow.telemetry.rests import LATE, LONG, OLD, RECENT, SHORT, STRETCH, Rests
+from tests.telemetry.parts import Recorder
 
 NOW = 1_780_000_000_000_000_000
 
@@ -12,12 +17,12 @@ NOW = 1_780_000_000_000_000_000
 class Interpreter:
     """A clock that moves by the pauses, each one longer by the time that others have the lock."""
 
-    def __init__(self, taken: float, age: float = 0.0) -> None:
+    def __init__(self, taken: float, age: float = 0.0, *, is_awaited: bool = False) -> None:
         self.seconds = 0.0
         self.pauses: list[float] = []
         self.taken = taken
         self._reached = NOW - int(age * 1e9)
-        self.rests = Rests(pause=self._pause, clock=lambda: self.seconds, now=lambda: NOW)
+        self.rests = Rests(lambda: is_awaited, pause=self._pause, clock=lambda: self.seconds, now=lambda: NOW)
 
     def rest(self) -> None:
         self.rests.rest(self._reached)
@@ -40,6 +45,32 @@ def test_a_busy_app_goes_first_and_waits_for_one_record_at_most(age: float) -> N
     busy.rest()
     assert busy.pauses == [SHORT, LONG]
     assert busy.rests.stretch == 1
+
+
+def test_nothing_is_put_off_while_somebody_waits_for_it() -> None:
+    awaited = Interpreter(LATE * 2, is_awaited=True)
+    awaited.rest()
+    assert awaited.pauses == [SHORT]
+    assert awaited.rests.stretch == STRETCH
+
+
+def test_a_drain_does_not_wait_for_what_was_put_off(
+    tmp_path: Path, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rests, "LATE", -1.0)  # busy
+    monkeypatch.setattr(rests, "LONG", 0.3)
+    manager = TaskManager(dir=str(tmp_path), logger_provider=recorder.logger_provider)
+    try:
+        manager.add_task(write, 100)
+        assert manager.drain(10.0)  # a third of what resting takes
+    finally:
+        manager.stop(1.0)
+    assert len([each for each in recorder.records if each.event_name is None]) == 100
+
+
+def write(lines: int) -> None:
+    for number in range(lines):
+        task_log(f"line {number}")
 
 
 def test_when_the_app_is_calm_again_records_are_made_as_before() -> None:
