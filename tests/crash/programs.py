@@ -149,6 +149,7 @@ def _take_over(folder: str, event: str, what: str) -> None:
     manager.start()
     while len(list(Path(folder, "journal").glob("[!.]*"))) > 1:
         time.sleep(0.005)
+    manager.drain(20.0)  # what is adopted has begun, however busy the machine
     manager.stop(grace=0.0)
     os._exit(0)
 
