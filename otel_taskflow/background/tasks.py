@@ -191,8 +191,10 @@ class ManagedBackgroundTasks(_MixedTasks):
             self._held.remove(held)
         loop = asyncio.get_running_loop()
         ended = loop.create_future()
-        forget = self._manager.on_stop(lambda: _resolve_soon(loop, ended))
         held.start(lambda: _resolve(loop, ended))
+        if ended.done():
+            return  # as an async task that waits for nothing
+        forget = self._manager.on_stop(lambda: _resolve_soon(loop, ended))
         try:
             await ended
         finally:

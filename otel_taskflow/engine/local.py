@@ -18,6 +18,8 @@ from otel_taskflow.journal.codec import encode
 from otel_taskflow.lifecycle.decide import SECOND
 from otel_taskflow.model import Cancelled, Interrupted, TaskDefinition, TaskRow, TaskStatus, Transition
 
+LOOK_EVERY = 0.02
+"""Seconds between two looks of who waits for tasks to end."""
 CUT_OFF_LIMIT = 1.0
 """Seconds that cancelled attempts have to end."""
 
@@ -50,6 +52,8 @@ class LocalEngine:
         self._hurried = False
         self._is_over = False
         self._idle = threading.Condition()
+        self._watching = 0
+        """How many wait for ``_idle``: nobody else need be told."""
         parts.loops.lag.name_of = self.name_of
 
     # Taking in
@@ -179,7 +183,7 @@ class LocalEngine:
         on_done, task.on_done = task.on_done, None
         if on_done is not None:
             on_done()
-        if not self._live:
+        if self._watching and not self._live:
             with self._idle:
                 self._idle.notify_all()
 
@@ -265,9 +269,15 @@ class LocalEngine:
             left = None if deadline is None else deadline - monotonic()
             if left is not None and left <= 0:
                 return False
-            with self._idle:
-                self._idle.wait(min(0.02, left) if left is not None else 0.02)
+            self._watch(min(LOOK_EVERY, left) if left is not None else LOOK_EVERY)
         return True
+
+    def _watch(self, seconds: float) -> None:
+        """Wait until there is nothing to do, at most so long. Who waits looks again afterwards in any case."""
+        with self._idle:
+            self._watching += 1
+            self._idle.wait(seconds)
+            self._watching -= 1
 
     # Ending
 
@@ -296,8 +306,7 @@ class LocalEngine:
     def _wait_running(self, seconds: float, is_enough: Callable[[], bool] = lambda: False) -> None:
         deadline = monotonic() + seconds
         while monotonic() < deadline and not is_enough() and any(_is_busy(task) for task in list(self._live.values())):
-            with self._idle:
-                self._idle.wait(0.01)
+            self._watch(LOOK_EVERY / 2)
 
     def _end(self, task: LiveTask) -> None:
         with task.lock:

@@ -9,7 +9,7 @@ from opentelemetry import baggage, propagate, trace
 from opentelemetry.context import Context
 from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.propagators.textmap import TextMapPropagator
-from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, TraceFlags, TraceState
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from otel_taskflow.model import SpanIdentity
@@ -45,16 +45,36 @@ def span_context_of(identity: SpanIdentity, *, is_remote: bool = False) -> SpanC
 def pack(context: Context, mishaps: Mishaps) -> dict[str, str]:
     """The carrier of a context: what the app's propagators write, and always a W3C ``traceparent``."""
     carrier: dict[str, str] = {}
-    try:
-        if _is_default(propagate.get_global_textmap()) and not baggage.get_all(context):
+    if _carries_span_only(context, mishaps):
+        if context:
             _w3c.inject(carrier, context)
-            return carrier
+        return carrier
+    try:
         propagate.inject(carrier, context)
     except Exception as error:  # noqa: BLE001 - a propagator of the app may raise anything
         mishaps.note("write the carrier", error)
     if "traceparent" not in carrier:
         _w3c.inject(carrier, context)
     return {clean(key): clean(value) for key, value in carrier.items()} if carrier else carrier
+
+
+def pack_with(span: Span, identity: SpanIdentity, context: Context, mishaps: Mishaps) -> dict[str, str]:
+    """As ``pack``, with this span, whose ids these are, in the place of the context's own."""
+    if not _carries_span_only(context, mishaps):
+        return pack(trace.set_span_in_context(span, context), mishaps)
+    carrier = {"traceparent": f"00-{identity.trace_id}-{identity.span_id}-{identity.trace_flags:02x}"}
+    if identity.trace_state:
+        carrier["tracestate"] = identity.trace_state
+    return carrier
+
+
+def _carries_span_only(context: Context, mishaps: Mishaps) -> bool:
+    """Whether the app's propagators would write what W3C Trace Context does and nothing else."""
+    try:
+        return _is_default(propagate.get_global_textmap()) and not (context and baggage.get_all(context))
+    except Exception as error:  # noqa: BLE001 - a propagator of the app may raise anything
+        mishaps.note("ask the propagators", error)
+        return False
 
 
 def _is_default(propagator: TextMapPropagator) -> bool:

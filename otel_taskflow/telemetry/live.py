@@ -16,7 +16,7 @@ from otel_taskflow.model import SpanIdentity, TaskRow
 from otel_taskflow.ports import AttemptSpan, EnqueueSpan, Watched
 from otel_taskflow.telemetry import semconv
 from otel_taskflow.telemetry.attempt import MAX_EVENTS, LiveAttemptSpan, event_limit
-from otel_taskflow.telemetry.carrier import has_only_trace, holds, identity_of, pack, span_context_of, unpack
+from otel_taskflow.telemetry.carrier import has_only_trace, holds, identity_of, pack, pack_with, span_context_of, unpack
 from otel_taskflow.telemetry.describe import attempt_attributes, enqueue_attributes
 from otel_taskflow.telemetry.guard import Mishaps, clean
 from otel_taskflow.telemetry.ids import child_identity
@@ -72,15 +72,15 @@ class OpenTelemetry:
             f"{semconv.SEND} {clean(definition_name)}",
             SpanKind.PRODUCER,
             context,
+            parent,
             attributes=lambda: enqueue_attributes(task_id, definition_name, code_name, tags),
         )
         if span is None:
             return self._stand_in(parent, context)
-        enqueued = EnqueueSpan(
-            identity_of(span.get_span_context(), parent), pack(trace.set_span_in_context(span), self.mishaps)
-        )
+        identity = identity_of(span.get_span_context(), parent)
+        carrier = pack_with(span, identity, context, self.mishaps)
         self._finish(span)
-        return enqueued
+        return EnqueueSpan(identity, carrier)
 
     def _stand_in(self, parent: SpanContext, context: Context) -> EnqueueSpan:
         """Nobody records: an id of ours for the row; what flows on is the request's own context."""
@@ -97,24 +97,22 @@ class OpenTelemetry:
         """Start ``process {task}`` (CONSUMER) in a context that holds only its parent and the carrier's baggage."""
         enqueued = self._enqueued(task)
         context = self._parent_context(task.carrier, enqueued)
-        span = (
-            None
-            if self._is_unheard
-            else self._start(
+        if not self._is_unheard:
+            parent = trace.get_current_span(context).get_span_context()
+            span = self._start(
                 f"{semconv.PROCESS} {clean(task.name)}",
                 SpanKind.CONSUMER,
                 context,
+                parent,
                 attributes=lambda: attempt_attributes(task, started),
                 links=_links(enqueued, started.previous),
                 start_time=started.time,
             )
-        )
-        if span is None:
-            identity = child_identity(task.span if self._is_child else None)
-            return self._attempt_span(None, identity, context, self.mishaps)
-        parent = trace.get_current_span(context).get_span_context()
-        identity = identity_of(span.get_span_context(), parent)
-        return self._attempt_span(span, identity, context, self.mishaps, self._max_events)
+            if span is not None:
+                identity = identity_of(span.get_span_context(), parent)
+                return self._attempt_span(span, identity, context, self.mishaps, self._max_events)
+        identity = child_identity(task.span if self._is_child else None)
+        return self._attempt_span(None, identity, context, self.mishaps)
 
     def _enqueued(self, task: TaskRow) -> SpanContext | None:
         """The enqueue span, if an SDK made one. It is remote for a task of another process: only those have an owner."""
@@ -142,8 +140,10 @@ class OpenTelemetry:
             self._is_heard = not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
         return not self._is_heard
 
-    def _start(self, name: str, kind: SpanKind, context: Context, *, attributes: Any, **more: Any) -> Span | None:
-        """A span that has ids of its own; None if nobody makes any."""
+    def _start(
+        self, name: str, kind: SpanKind, context: Context, parent: SpanContext, *, attributes: Any, **more: Any
+    ) -> Span | None:
+        """A span that has ids of its own, not those of the context's; None if nobody makes any."""
         try:
             span = self._get_tracer().start_span(
                 name,
@@ -155,8 +155,7 @@ class OpenTelemetry:
                 **more,
             )
             made = span.get_span_context()
-            given = trace.get_current_span(context).get_span_context()
-            return span if made.is_valid and made.span_id != given.span_id else None
+            return span if made.is_valid and made.span_id != parent.span_id else None
         except Exception as error:  # noqa: BLE001 - a provider, sampler or span processor of the app may raise anything
             self.mishaps.note("start a span", error)
             return None

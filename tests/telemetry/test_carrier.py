@@ -11,9 +11,10 @@ from opentelemetry import baggage, propagate
 from opentelemetry.context import Context
 from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.propagators.textmap import TextMapPropagator
+from opentelemetry.trace import NonRecordingSpan, set_span_in_context
 
 from otel_taskflow.model import SpanIdentity
-from otel_taskflow.telemetry.carrier import pack, span_context_of, with_span
+from otel_taskflow.telemetry.carrier import holds, pack, pack_with, span_context_of, with_span
 from otel_taskflow.telemetry.guard import Mishaps
 
 TRACEPARENT = f"00-{'1' * 32}-{'2' * 16}-01"
@@ -61,8 +62,35 @@ def test_a_propagator_of_the_app_writes_too(is_composite: bool) -> None:
     assert pack(CONTEXT, Mishaps()) == {"tenant": "a", "traceparent": TRACEPARENT}
 
 
-def test_a_propagator_that_fails_costs_its_part_only() -> None:
+def test_a_propagator_that_cannot_say_what_it_writes_is_used_all_the_same() -> None:
     propagate.set_global_textmap(CompositePropagator([Unhashable(fails=True)]))
+    mishaps = Mishaps()
+    assert pack(CONTEXT, mishaps) == {"tenant": "a", "traceparent": TRACEPARENT}
+    assert mishaps.counts.total() == 1
+
+
+class Broken(Unhashable):
+    def inject(self, carrier: Any, context: Context | None = None, setter: Any = None) -> None:
+        raise RuntimeError("inject")
+
+
+def test_a_propagator_that_fails_costs_its_part_only() -> None:
+    propagate.set_global_textmap(CompositePropagator([Broken()]))
     mishaps = Mishaps()
     assert pack(CONTEXT, mishaps) == {"traceparent": TRACEPARENT}
     assert mishaps.counts.total() == 1
+
+
+@pytest.mark.parametrize("own", [None, Unhashable(), Broken(), Unhashable(fails=True)])
+@pytest.mark.parametrize("context", [Context(), CONTEXT, baggage.set_baggage("tenant", "b", CONTEXT)])
+@pytest.mark.parametrize("state", ["", "vendor=1,other=2"])
+def test_with_a_span_in_hand_the_carrier_is_that_of_the_context_that_has_it(
+    own: TextMapPropagator | None, context: Context, state: str
+) -> None:
+    if own is not None:
+        propagate.set_global_textmap(CompositePropagator([own]))
+    identity = SpanIdentity("3" * 32, "4" * 16, None, 3, state)
+    span = NonRecordingSpan(span_context_of(identity))
+    carrier = pack_with(span, identity, context, Mishaps())
+    assert carrier == pack(set_span_in_context(span, context), Mishaps())
+    assert holds(carrier, identity)
