@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from struct import Struct
 from zlib import crc32
 
 from pydantic_core import to_json
@@ -23,6 +22,7 @@ from otel_taskflow.journal.discard import discard
 from otel_taskflow.journal.disk import Disk
 from otel_taskflow.journal.frame import HEADER, MAGIC, MAX_PAYLOAD
 from otel_taskflow.journal.lock import FileLock, try_lock
+from otel_taskflow.journal.mark import Mark, number_in
 from otel_taskflow.journal.remedy import remedy
 from otel_taskflow.journal.segment import SIZE, Segment, segment_name
 from otel_taskflow.ports import JournalHeader
@@ -35,10 +35,8 @@ END_NAME = "end"
 
 _logger = logging.getLogger("otel_taskflow")
 
-_END = Struct("<Q")
 _HEADER_SIZE = HEADER.size
 _pack_header = HEADER.pack
-_pack_end = _END.pack_into
 _writers: weakref.WeakSet[JournalWriter] = weakref.WeakSet()
 
 
@@ -81,7 +79,7 @@ class JournalWriter:
         self._position = 0
         self._room = 0
         self._is_over_budget = False
-        self._end_map = _map_end(folder)
+        self._end_cell = Mark(None if folder is None else folder / END_NAME).cell
         self._open_next(0)
         _writers.add(self)
 
@@ -143,7 +141,7 @@ class JournalWriter:
                 _pack_header(MAGIC, len(payload), crc32(payload, seq ^ (seq >> 32)), seq) + payload
             )
             self._position = after
-            _pack_end(self._end_map, 0, seq)
+            self._end_cell[0] = seq
         if self.is_tailer_asleep:
             self._wake()
 
@@ -185,7 +183,7 @@ class JournalWriter:
         self.end = seq = self.end + 1
         self._buffer[position:after] = _pack_header(MAGIC, size, crc32(payload, seq ^ (seq >> 32)), seq) + payload
         self._position = after
-        _pack_end(self._end_map, 0, seq)
+        self._end_cell[0] = seq
         if self.is_tailer_asleep:
             self._wake()
         return seq
@@ -358,25 +356,12 @@ class JournalWriter:
         self._sync_lock = threading.Lock()
         self._closed = True
         self._room = 0
-        self._end_map = _map_end(None)
+        self._end_cell = Mark(None).cell
 
 
 def read_end(folder: Path) -> int:
     """Sequence number of the last record of a journal, as its writer says. Raises OSError."""
-    data = (folder / END_NAME).read_bytes()
-    return int(_END.unpack_from(data)[0]) if len(data) >= _END.size else 0
-
-
-def _map_end(folder: Path | None) -> mmap.mmap:
-    if folder is None:
-        return mmap.mmap(-1, _END.size)
-    descriptor = os.open(folder / END_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        os.ftruncate(descriptor, mmap.PAGESIZE)
-        os.pwrite(descriptor, bytes(_END.size), 0)
-        return mmap.mmap(descriptor, mmap.PAGESIZE, mmap.MAP_SHARED)
-    finally:
-        os.close(descriptor)
+    return number_in(folder / END_NAME)
 
 
 def _do_nothing() -> None:

@@ -15,7 +15,6 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from struct import Struct
 from types import FrameType
 
 from otel_taskflow import TaskManager, get_task_context, task_log
@@ -23,7 +22,6 @@ from otel_taskflow.background import ManagedBackgroundTasks
 from otel_taskflow.errors import TaskflowError
 from tests.crash.long_journal import write_journal
 
-NUMBER = Struct("<Q")
 WRITERS = 3
 PATIENCE = 20.0
 
@@ -45,13 +43,14 @@ class Acknowledged:
         path.touch()
         with path.open("r+b") as file:
             file.truncate(mmap.PAGESIZE)  # never shorter than it was, whoever else is about to make it
-            self._map = mmap.mmap(file.fileno(), mmap.PAGESIZE)
+            # As numbers: each is set at once. ``Struct.pack_into`` would write zeros first, and a kill might leave them.
+            self._numbers = memoryview(mmap.mmap(file.fileno(), mmap.PAGESIZE)).cast("Q")
 
     def __setitem__(self, writer: int, number: int) -> None:
-        NUMBER.pack_into(self._map, writer * NUMBER.size, number)
+        self._numbers[writer] = number
 
     def __getitem__(self, writer: int) -> int:
-        return int(NUMBER.unpack_from(self._map, writer * NUMBER.size)[0])
+        return self._numbers[writer]
 
 
 def long_journal(folder: str, lines: str) -> None:
