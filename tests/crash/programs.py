@@ -246,8 +246,9 @@ def forks(folder: str, times: str) -> None:
 
     @manager.task
     def log_on() -> None:
-        while not has_forked.is_set():
-            task_log("on")
+        while not has_forked.wait(0.001):  # not flat out, or there would be minutes of work in the end
+            for _ in range(10):
+                task_log("on")
 
     @manager.task
     def fork() -> None:
