@@ -44,11 +44,16 @@ def span_context_of(identity: SpanIdentity, *, is_remote: bool = False) -> SpanC
 
 def pack(context: Context, mishaps: Mishaps) -> dict[str, str]:
     """The carrier of a context: what the app's propagators write, and always a W3C ``traceparent``."""
+    if not _carries_span_only(context, mishaps):
+        return _written_by_the_app(context, mishaps)
     carrier: dict[str, str] = {}
-    if _carries_span_only(context, mishaps):
-        if context:
-            _w3c.inject(carrier, context)
-        return carrier
+    if context:
+        _w3c.inject(carrier, context)
+    return carrier
+
+
+def _written_by_the_app(context: Context, mishaps: Mishaps) -> dict[str, str]:
+    carrier: dict[str, str] = {}
     try:
         propagate.inject(carrier, context)
     except Exception as error:  # noqa: BLE001 - a propagator of the app may raise anything
@@ -61,7 +66,7 @@ def pack(context: Context, mishaps: Mishaps) -> dict[str, str]:
 def pack_with(span: Span, identity: SpanIdentity, context: Context, mishaps: Mishaps) -> dict[str, str]:
     """As ``pack``, with this span, whose ids these are, in the place of the context's own."""
     if not _carries_span_only(context, mishaps):
-        return pack(trace.set_span_in_context(span, context), mishaps)
+        return _written_by_the_app(trace.set_span_in_context(span, context), mishaps)
     carrier = {"traceparent": f"00-{identity.trace_id}-{identity.span_id}-{identity.trace_flags:02x}"}
     if identity.trace_state:
         carrier["tracestate"] = identity.trace_state
