@@ -242,18 +242,21 @@ def forks(folder: str, times: str) -> None:
     """A task forks while others log; each child adds a task of its own and says what became of it."""
     warnings.simplefilter("ignore", DeprecationWarning)
     manager = TaskManager(dir=folder)
-    has_forked = threading.Event()
+    has_forked, forks_now = threading.Event(), threading.Event()
 
     @manager.task
     def log_on() -> None:
-        while not has_forked.wait(0.001):  # not flat out, or there would be minutes of work in the end
-            for _ in range(10):
-                task_log("on")
+        while not has_forked.is_set():
+            task_log("on")
+            if not forks_now.is_set():  # flat out all the time, there would be minutes of work in the end
+                time.sleep(0.0001)
 
     @manager.task
     def fork() -> None:
         for number in range(int(times)):
             task_log(f"before {number}")
+            forks_now.set()
+            time.sleep(0.02)  # by now the other one logs
             child = os.fork()
             if child == 0:
                 task_log("in the child, into nothing")
@@ -262,6 +265,7 @@ def forks(folder: str, times: str) -> None:
                 say("child", os.getpid(), task_id, manager.runtime.writer.id)
                 manager.stop()
                 os._exit(0)
+            forks_now.clear()
             os.waitpid(child, 0)
             task_log(f"after {number}")
         has_forked.set()

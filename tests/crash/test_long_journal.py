@@ -43,10 +43,10 @@ def finished(lines: int) -> int:
     return lines // long_journal.FINISHED_EVERY
 
 
-def check_all(folder: Path, lines: int, *, have_been_begun: bool = False) -> None:
+def check_all(folder: Path, lines: int, survivor: str | None = None) -> None:
     """Everything is there, once, and every task is what it must be.
 
-    ``have_been_begun``: those at rest may have been, by a survivor that was killed in its turn.
+    ``survivor``: the worker that lived, if others were killed before it. What one of those had begun may be interrupted.
     """
     rows = Rows(folder)
     found = {each.task.task_id: each for each in rows.tasks()}
@@ -55,11 +55,14 @@ def check_all(folder: Path, lines: int, *, have_been_begun: bool = False) -> Non
     assert running.task.log_count == running.attempts[0].log_count == lines
     assert [line.seq for line in rows.logs(long_journal.RUNNING)] == list(range(1, lines + 1))
     for task_id in IDLE:
-        task, messages = found.pop(task_id).task, rows.messages(task_id)
+        (task, attempts), messages = found.pop(task_id), rows.messages(task_id)
         assert (task.attempts, task.log_count) == (1 + (task_id == "waiting"), len(messages))
-        if not (have_been_begun and task.status is TaskStatus.INTERRUPTED and not messages):
-            assert len(messages) == 1
-        assert task.status in {TaskStatus.SUCCESS, *([TaskStatus.INTERRUPTED] if have_been_begun else [])}
+        if task.status is TaskStatus.INTERRUPTED:
+            assert survivor is not None
+            assert attempts[-1].worker != survivor
+            assert len(messages) <= 1
+        else:
+            assert (task.status, len(messages)) == (TaskStatus.SUCCESS, 1)
     assert set(found) >= {f"finished-{number}" for number in range(1, finished(lines) + 1)}
     for number in range(1, finished(lines) + 1):
         task = found[f"finished-{number}"].task
