@@ -55,9 +55,13 @@ def _url_user(match: re.Match[str]) -> str:
     return f"://{mark('url_credentials')}@" if len(user) >= _TOKEN_AS_USER else match[0]
 
 
-def _card(match: re.Match[str]) -> str:
-    digits = match[0].replace(" ", "").replace("-", "")
-    return mark("card") if is_card(digits) else match[0]
+def _cards(match: re.Match[str]) -> str:
+    return ".".join(map(_card, match[0].split(".")))
+
+
+def _card(number: str) -> str:
+    digits = number.replace(" ", "").replace("-", "")
+    return mark("card") if is_card(digits) else number
 
 
 def _ipv6(match: re.Match[str]) -> str:
@@ -137,13 +141,19 @@ PRIVATE_KEY = Rule(
     whole("private_key"),
     ("-----BEGIN ",),
 )
+_digits = r"[2-6]\d{12,18}"
+_groups = r"[2-6]\d{3}(?:(?P<four>[ -])\d{4}(?P=four)\d{4}(?P=four)\d{4}|(?P<six>[ -])\d{6}(?P=six)\d{4,5})"
+_more_groups = _groups.replace("four", "more_fours").replace("six", "more_sixes")
+_no_more = r"(?![A-Za-z0-9])"
+# Digits after "0." are a fraction, but not those after another card: what is found there must not depend on what is replaced first.
 CARD = Rule(
     "card",
     re.compile(
-        r"(?<![A-Za-z0-9])(?<!\d\.)[2-6](?:\d{12,18}|\d{3}([ -])\d{4}\1\d{4}\1\d{4}|\d{3}([ -])\d{6}\2\d{4,5})(?![A-Za-z0-9])",
+        rf"(?<![A-Za-z0-9])(?:(?<!\d\.){_digits}|{_groups}){_no_more}"
+        rf"(?:\.(?:{_digits}|{_more_groups}){_no_more})*",
         re.ASCII,
     ),
-    _card,
+    _cards,
     hint=re.compile(r"[2-6](?:\d{12}|\d{3}[ -]\d)", re.ASCII),
 )
 SECRET_RULES = (URL_CREDENTIALS, BEARER, AUTHORIZATION, JWT, PRIVATE_KEY, CARD)

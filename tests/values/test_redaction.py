@@ -106,6 +106,8 @@ def test_containers_of_secret_keys_are_hidden_as_a_whole() -> None:
         ("card=4242424242424242", "card=[redacted:card]"),
         ("5555-5555-5555-4444", "[redacted:card]"),
         ("3782 822463 10005", "[redacted:card]"),
+        ("4242424242424242.4000056655665556", "[redacted:card].[redacted:card]"),
+        ("1.4242 4242 4242 4242. 0.4242424242424242", "1.[redacted:card]. 0.4242424242424242"),
         ("378282246310005,4000056655665556", "[redacted:card],[redacted:card]"),
         ("6011111111111117 3530111333300000 30569309025904", " ".join(["[redacted:card]"] * 3)),
     ],
