@@ -10,6 +10,8 @@ from typing import NoReturn
 
 import pytest
 
+from tests.measured import forget_torn_data
+
 ROOT = Path(__file__).parent.parent
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 
@@ -43,6 +45,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("no_cov", default=False):
         for item in items:
             item.own_markers = [mark for mark in item.own_markers if mark.name != "no_cover"]
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    """Before pytest-cov, which wraps this, combines what all processes measured."""
+    result = yield
+    if session.config.getoption("cov_source", default=None) and not hasattr(session.config, "workerinput"):
+        forget_torn_data(ROOT)
+    return result
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,0 +1,59 @@
+"""A process that is killed while it writes what it measured does not end the run of the tests."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+
+import pytest
+from coverage import CoverageData
+from coverage.data import combine_parallel_data
+from coverage.exceptions import CoverageException
+
+from tests.measured import forget_torn_data
+
+pytestmark = pytest.mark.once
+PAGE = 4096
+
+
+def measured(folder: Path, process: str) -> Path:
+    data = CoverageData(str(folder / ".coverage"), suffix=process)
+    data.add_lines({f"/package/module{n}.py": range(300) for n in range(60)})
+    data.write()
+    data.close(force=True)
+    return folder / f".coverage.{process}"
+
+
+def combined(folder: Path) -> set[str]:
+    data = CoverageData(str(folder / ".coverage"))
+    try:
+        combine_parallel_data(data)
+        return data.measured_files()
+    finally:
+        data.erase()
+
+
+def test_what_was_written_whole_stays(tmp_path: Path) -> None:
+    measured(tmp_path, "one")
+    forget_torn_data(tmp_path)
+    assert len(combined(tmp_path)) == 60
+
+
+# What coverage cannot read, it says and leaves open.
+@pytest.mark.filterwarnings("ignore:Couldn't use data file", "ignore:unclosed database:ResourceWarning")
+def test_what_was_torn_anywhere_goes_and_the_rest_is_combined(tmp_path: Path) -> None:
+    content = measured(tmp_path, "template").read_bytes()
+    refused = 0
+    for written in range(0, len(content), PAGE):
+        torn = tmp_path / ".coverage.torn"
+        torn.write_bytes(content[:written].ljust(len(content), b"\0"))
+        try:
+            combined(tmp_path)
+        except CoverageException:
+            refused += 1
+        torn.write_bytes(content[:written].ljust(len(content), b"\0"))
+        measured(tmp_path, "whole")
+        forget_torn_data(tmp_path)
+        assert len(combined(tmp_path)) == 60
+    gc.collect()
+    assert refused, "torn files trouble coverage no more: tests/measured.py can go"
