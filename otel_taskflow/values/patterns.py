@@ -160,11 +160,12 @@ SECRET_RULES = (URL_CREDENTIALS, BEARER, AUTHORIZATION, JWT, PRIVATE_KEY, CARD)
 """What is looked for without being asked."""
 
 _ipv4_part = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
+_at_domain = r"@[\w-]+(?:\.[\w-]+)+"
 PRESETS: dict[str, tuple[Rule, ...]] = {
     "email": (
         Rule(
             "email",
-            re.compile(r"(?<![\w.%+-])[\w.%+-]+@[\w-]+(?:\.[\w-]+)+"),
+            re.compile(rf"(?<![\w.%+-])[\w.%+-]+{_at_domain}(?:[.%+][\w.%+-]*{_at_domain})*"),
             whole("email"),
             ("@",),
         ),

@@ -244,6 +244,7 @@ def test_a_list_is_of_words_presets_and_patterns() -> None:
     ("preset", "given", "kept"),
     [
         ("email", "to jürgen+x@example.co.uk!", "to [redacted:email]!"),
+        ("email", "?to=a@example.com%2Cb@example.org. c@d.example.", "?to=[redacted:email]. [redacted:email]."),
         ("phone", "call +49 30 901820 now", "call [redacted:phone] now"),
         ("phone", "(555) 123-4567", "[redacted:phone]"),
         ("phone", "030/1234567", "[redacted:phone]"),
