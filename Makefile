@@ -48,7 +48,7 @@ demo-observability: ## the same shop with a collector, Tempo, Loki, Prometheus a
 	@printf '  Grafana      http://127.0.0.1:3000/d/otel-taskflow-overview\n  Prometheus   http://127.0.0.1:9090/alerts\n\n'
 	@printf '  docker compose down ends it; with --volumes it also forgets what it has.\n\n'
 
-install: $(VENV)/.test $(VENV)/.bench $(VENV)/.ui ## what tests and benchmarks need
+install: $(VENV)/.test $(VENV)/.bench $(VENV)/.dev $(VENV)/.ui ## what tests, benchmarks and checks need
 
 # Two at a time, for most of their time is spent waiting; ARGS="-n 0" for one, as a debugger needs it.
 test: $(VENV)/.test $(VENV)/.ui ## pass all tests
@@ -107,13 +107,16 @@ $(OTELCOL): collector-config/builder.yaml
 	.build/bin/builder --config collector-config/builder.yaml
 	@mv .build/otelcol-src/otelcol $@
 
+# Not optimised: they are run for minutes, and most of a build is the optimising of packages that they never enter.
+.build/loki .build/prometheus .build/promtool: GO_BUILD = go build -buildvcs=false -gcflags="all=-N -l" -ldflags="-s -w"
+
 .build/loki: $(PROGRAMS)/loki/go.mod $(PROGRAMS)/loki/go.sum
 	@$(NEEDS_GO)
-	go build -C $(PROGRAMS)/loki -buildvcs=false -ldflags="-s -w" -o $(CURDIR)/$@ github.com/grafana/loki/v3/cmd/loki
+	cd $(PROGRAMS)/loki && $(GO_BUILD) -o $(CURDIR)/$@ github.com/grafana/loki/v3/cmd/loki
 
 .build/prometheus .build/promtool: $(PROGRAMS)/prometheus/go.mod $(PROGRAMS)/prometheus/go.sum
 	@$(NEEDS_GO)
-	go build -C $(PROGRAMS)/prometheus -tags=remove_all_sd -buildvcs=false -ldflags="-s -w" -o $(CURDIR)/$@ github.com/prometheus/prometheus/cmd/$(@F)
+	cd $(PROGRAMS)/prometheus && $(GO_BUILD) -tags=remove_all_sd -o $(CURDIR)/$@ github.com/prometheus/prometheus/cmd/$(@F)
 
 # The loader of Docker Compose by itself: it reads and checks compose.yaml where there is no Docker.
 .build/compose-spec: Makefile

@@ -1,4 +1,5 @@
-# For .ci/run: commands beside each other. A lane runs its commands one after another, each with a log that is shown when the lane ends.
+# For .ci/run: commands beside each other. A lane runs its commands one after another, each with a log that is shown when all lanes have
+# ended. What several lanes are given is run by the one that comes to it first.
 # A command is a function without arguments that ends in what it does: bash does not stop it at a failure in its middle.
 
 LANES=.build/ci      # their logs, and what else they keep apart
@@ -38,6 +39,7 @@ run_lane() {
     local each begin
     trap 'exit 130' INT
     for each; do
+        mkdir "$LANES/$each.begun" 2>/dev/null || continue
         begin=$SECONDS
         if "$each" >"$LANES/$each.log" 2>&1; then
             printf '%s\n' $((SECONDS - begin)) >"$LANES/$each.seconds"
@@ -48,14 +50,15 @@ run_lane() {
 # join_lanes: waits for all, shows what they said, and sets `failed`.
 join_lanes() {
     local lane each
+    for lane in "${lanes[@]}"; do wait "$lane" || true; done
     for lane in "${lanes[@]}"; do
-        wait "$lane" || true
         for each in ${lane_runs[$lane]:-}; do show "$each"; done
     done
     lanes=()
 }
 
 show() {
+    mkdir "$LANES/$1.shown" 2>/dev/null || return 0
     if [ -e "$LANES/$1.seconds" ]; then
         step "$1 has passed, in $(cat "$LANES/$1.seconds")s"
     else

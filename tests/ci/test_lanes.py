@@ -97,6 +97,25 @@ def test_what_failed_in_a_lane_fails_the_script_and_the_rest_of_the_lane_runs(tm
     assert code == 1
 
 
+def test_what_several_lanes_are_given_is_run_once_by_the_one_that_comes_to_it_first(tmp_path: Path) -> None:
+    body = 'counts() { echo "$BASHPID" >>counted; }\nlane left counts\nlane counts right\njoin_lanes'
+    code, said = run(tmp_path, body)
+    assert [line.split(",")[0] for line in said] == [
+        "== left has passed",
+        "== counts has passed",
+        "== right has passed",
+        "the end",
+    ]
+    assert code == 0
+    assert len((tmp_path / "counted").read_text().splitlines()) == 1
+
+
+def test_what_a_lane_that_died_had_left_is_run_by_another_that_has_it_too(tmp_path: Path) -> None:
+    code, said = run(tmp_path, 'lane dies good\nlane good\njoin_lanes\necho "${failed[*]}"')
+    assert said[-2:] == ["dies", "the end"]
+    assert code == 0
+
+
 def test_what_passes_when_it_is_tried_again_alone_does_not_fail_the_script(tmp_path: Path) -> None:
     code, said = run(tmp_path, "lane bad\nlane good\njoin_lanes\nretry mended")
     assert (code, said[-1]) == (0, "the end")
