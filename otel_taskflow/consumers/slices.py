@@ -22,6 +22,9 @@ LINES_AT_ONCE = 20_000
 SCAN = 500
 """Records that are looked at without a rest where most are not decoded."""
 
+LEFT_OUT = 10_000
+"""Records left out that are remembered, so that each is counted once although several readers come to it."""
+
 _logger = logging.getLogger("otel_taskflow")
 
 
@@ -58,12 +61,13 @@ class Decoder:
         self._size = size
         self._pause = pause
         self.dropped: Counter[str] = Counter()
+        self._left_out: set[tuple[str, int]] = set()
 
     def next_slice(self, header: JournalHeader, reader: Reader) -> JournalSlice | None:
         """The next slice of a live journal; None if there is nothing new."""
         after, events = reader.at, []
         while reader.at - after < self._size and (records := reader.read(STRETCH)):
-            events += self._events_of(records)
+            events += self._events_of(header, records)
             if len(records) == STRETCH:
                 self._pause()
         return JournalSlice(header, after + 1, reader.at, events) if reader.at > after else None
@@ -72,7 +76,7 @@ class Decoder:
         """All slices of a dead journal, whose ``records`` are those after the sequence number ``after``."""
         records = iter(records)
         while piece := list(islice(records, SLICE)):
-            yield JournalSlice(header, after + 1, piece[-1].seq, self._events_of(piece), live=False)
+            yield JournalSlice(header, after + 1, piece[-1].seq, self._events_of(header, piece), live=False)
             after = piece[-1].seq
             rest()
 
@@ -95,7 +99,7 @@ class Decoder:
             prefix = line_prefix(record.payload)
             if prefix is not None:
                 lines.add(prefix, last)
-            elif type(event := self._decode(record)) is TaskLogged:
+            elif type(event := self._decode(header, record)) is TaskLogged:
                 lines.add(log_prefix(event.task_id, event.attempt), last)
             elif event is not None:
                 events += [*lines.take(), (last, event)]
@@ -104,18 +108,25 @@ class Decoder:
         events += lines.take()
         return JournalSlice(header, after + 1, last, events, live=False) if last > after else None
 
-    def _events_of(self, records: Iterable[Record]) -> list[tuple[int, Event]]:
+    def _events_of(self, header: JournalHeader, records: Iterable[Record]) -> list[tuple[int, Event]]:
         """A record that cannot be read is counted and left out."""
-        return [(record.seq, event) for record in records if (event := self._decode(record)) is not None]
+        return [(record.seq, event) for record in records if (event := self._decode(header, record)) is not None]
 
-    def _decode(self, record: Record) -> Event | None:
+    def _decode(self, header: JournalHeader, record: Record) -> Event | None:
         try:
             return self._step(self._read(record.payload))
         except Exception as error:  # noqa: BLE001 - one record, whatever is wrong with it, must not hold up the others
-            if not self.dropped["unreadable"]:
-                _logger.warning("otel_taskflow: record %d of a journal is left out: %s", record.seq, error)
-            self.dropped["unreadable"] += 1
+            self._leave_out((header.journal_id, record.seq), error)
             return None
+
+    def _leave_out(self, record: tuple[str, int], error: Exception) -> None:
+        if record in self._left_out:
+            return
+        if len(self._left_out) < LEFT_OUT:
+            self._left_out.add(record)
+        if not self.dropped["unreadable"]:
+            _logger.warning("otel_taskflow: record %d of a journal is left out: %s", record[1], error)
+        self.dropped["unreadable"] += 1
 
 
 def _scan(records: Iterable[Record]) -> Iterator[Record]:
