@@ -103,12 +103,13 @@ $(VENV)/.ui: $(VENV)/.created $(UI_SOURCES) hatch_build.py
 
 $(OTELCOL): collector-config/builder.yaml
 	@$(NEEDS_GO)
-	GOBIN=$(CURDIR)/.build/bin go install go.opentelemetry.io/collector/cmd/builder@$(OTELCOL_VERSION)
-	.build/bin/builder --config collector-config/builder.yaml
+	GOBIN=$(CURDIR)/.build/bin go install -gcflags='$(GCFLAGS)' go.opentelemetry.io/collector/cmd/builder@$(OTELCOL_VERSION)
+	.build/bin/builder --config collector-config/builder.yaml --gcflags='$(GCFLAGS)'
 	@mv .build/otelcol-src/otelcol $@
 
 # Not optimised: they are run for minutes, and most of a build is the optimising of packages that they never enter.
-.build/loki .build/prometheus .build/promtool: GO_BUILD = go build -buildvcs=false -gcflags="all=-N -l" -ldflags="-s -w"
+.build/loki .build/prometheus .build/promtool: GCFLAGS = all=-N -l
+.build/loki .build/prometheus .build/promtool: GO_BUILD = go build -buildvcs=false -gcflags='$(GCFLAGS)' -ldflags='-s -w'
 
 .build/loki: $(PROGRAMS)/loki/go.mod $(PROGRAMS)/loki/go.sum
 	@$(NEEDS_GO)
@@ -121,5 +122,5 @@ $(OTELCOL): collector-config/builder.yaml
 # The loader of Docker Compose by itself: it reads and checks compose.yaml where there is no Docker.
 .build/compose-spec: Makefile
 	@$(NEEDS_GO)
-	GOBIN=$(CURDIR)/.build/bin go install github.com/compose-spec/compose-go/v2/cmd@$(COMPOSE_GO_VERSION)
+	GOBIN=$(CURDIR)/.build/bin go install -gcflags='$(GCFLAGS)' github.com/compose-spec/compose-go/v2/cmd@$(COMPOSE_GO_VERSION)
 	@mv .build/bin/cmd $@
