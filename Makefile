@@ -25,6 +25,10 @@ OTELCOL := .build/otelcol
 OTELCOL_VERSION := v0.158.0
 PROGRAMS := tests/backends/programs
 BACKENDS := $(OTELCOL) .build/loki .build/prometheus .build/promtool .build/compose-spec
+# Not optimised: they are run for minutes, and most of a build is the optimising of packages that they never enter.
+SERVER_FLAGS := -buildvcs=false -gcflags="all=-N -l" -ldflags="-s -w"
+# For the collector, which is optimised unless told otherwise.
+GCFLAGS ?=
 COMPOSE_GO_VERSION := v2.16.2
 
 NEEDS_GO = command -v go >/dev/null || { echo "$@ is built with Go 1.26 or newer, which is not on PATH: https://go.dev/dl/" >&2; exit 1; }
@@ -107,17 +111,13 @@ $(OTELCOL): collector-config/builder.yaml
 	.build/bin/builder --config collector-config/builder.yaml --gcflags='$(GCFLAGS)'
 	@mv .build/otelcol-src/otelcol $@
 
-# Not optimised: they are run for minutes, and most of a build is the optimising of packages that they never enter.
-.build/loki .build/prometheus .build/promtool: GCFLAGS = all=-N -l
-.build/loki .build/prometheus .build/promtool: GO_BUILD = go build -buildvcs=false -gcflags='$(GCFLAGS)' -ldflags='-s -w'
-
 .build/loki: $(PROGRAMS)/loki/go.mod $(PROGRAMS)/loki/go.sum
 	@$(NEEDS_GO)
-	cd $(PROGRAMS)/loki && $(GO_BUILD) -o $(CURDIR)/$@ github.com/grafana/loki/v3/cmd/loki
+	go build -C $(PROGRAMS)/loki $(SERVER_FLAGS) -o $(CURDIR)/$@ github.com/grafana/loki/v3/cmd/loki
 
 .build/prometheus .build/promtool: $(PROGRAMS)/prometheus/go.mod $(PROGRAMS)/prometheus/go.sum
 	@$(NEEDS_GO)
-	cd $(PROGRAMS)/prometheus && $(GO_BUILD) -tags=remove_all_sd -o $(CURDIR)/$@ github.com/prometheus/prometheus/cmd/$(@F)
+	go build -C $(PROGRAMS)/prometheus -tags=remove_all_sd $(SERVER_FLAGS) -o $(CURDIR)/$@ github.com/prometheus/prometheus/cmd/$(@F)
 
 # The loader of Docker Compose by itself: it reads and checks compose.yaml where there is no Docker.
 .build/compose-spec: Makefile

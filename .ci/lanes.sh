@@ -50,15 +50,18 @@ run_lane() {
 # join_lanes: waits for all, shows what they said, and sets `failed`.
 join_lanes() {
     local lane each
+    local -A shown=()
     for lane in "${lanes[@]}"; do wait "$lane" || true; done
     for lane in "${lanes[@]}"; do
-        for each in ${lane_runs[$lane]:-}; do show "$each"; done
+        for each in ${lane_runs[$lane]:-}; do
+            [ -n "${shown[$each]:-}" ] || show "$each"
+            shown[$each]=yes
+        done
     done
     lanes=()
 }
 
 show() {
-    mkdir "$LANES/$1.shown" 2>/dev/null || return 0
     if [ -e "$LANES/$1.seconds" ]; then
         step "$1 has passed, in $(cat "$LANES/$1.seconds")s"
     else

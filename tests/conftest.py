@@ -10,8 +10,6 @@ from typing import NoReturn
 
 import pytest
 
-from tests.measured import forget_torn_data
-
 ROOT = Path(__file__).parent.parent
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 
@@ -52,7 +50,9 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     """Before pytest-cov, which wraps this, combines what all processes measured."""
     result = yield
     if session.config.getoption("cov_source", default=None) and not hasattr(session.config, "workerinput"):
-        forget_torn_data(ROOT)
+        from tests.measured import forget_torn_data  # coverage, which few processes with this file need
+
+        forget_torn_data(session.config.rootpath)
     return result
 
 

@@ -143,14 +143,14 @@ PRIVATE_KEY = Rule(
 )
 _digits = r"[2-6]\d{12,18}"
 _groups = r"[2-6]\d{3}(?:(?P<four>[ -])\d{4}(?P=four)\d{4}(?P=four)\d{4}|(?P<six>[ -])\d{6}(?P=six)\d{4,5})"
-_more_groups = _groups.replace("four", "more_fours").replace("six", "more_sixes")
+_next_groups = _groups.replace("four", "next_four").replace("six", "next_six")
 _no_more = r"(?![A-Za-z0-9])"
 # Digits after "0." are a fraction, but not those after another card: what is found there must not depend on what is replaced first.
 CARD = Rule(
     "card",
     re.compile(
         rf"(?<![A-Za-z0-9])(?:(?<!\d\.){_digits}|{_groups}){_no_more}"
-        rf"(?:\.(?:{_digits}|{_more_groups}){_no_more})*",
+        rf"(?:\.(?:{_digits}|{_next_groups}){_no_more})*",
         re.ASCII,
     ),
     _cards,
