@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
@@ -46,7 +47,7 @@ def new_journal_id(namespace: str, folder: str | None = None) -> str:
 
     A UUID, since every container is process 1. Neither name nor folder id holds a dot.
     """
-    name = quote(namespace, safe="").replace(".", "%2E")
+    name = _quoted(namespace)
     return f"{name if folder is None else f'{name}.{folder}'}-{uuid.uuid4().hex}"
 
 
@@ -64,12 +65,17 @@ def employer_of(journal_id: str) -> str | None:
 
 def is_in_namespace(journal_id: str, namespace: str) -> bool:
     """True if a journal belongs to a TaskManager of this name, in whatever folder."""
-    return _place(journal_id).partition(".")[0] == _place(new_journal_id(namespace))
+    return _place(journal_id).partition(".")[0] == _quoted(namespace)
 
 
 def is_neighbour(journal_id: str, other: str) -> bool:
     """True if both journals belong to TaskManagers of one name in one folder."""
     return _place(journal_id) == _place(other)
+
+
+@cache
+def _quoted(namespace: str) -> str:
+    return quote(namespace, safe="").replace(".", "%2E")
 
 
 def _place(journal_id: str) -> str:
@@ -259,20 +265,22 @@ def is_alive(root: Path, journal_id: str) -> bool:
 
 
 def _journal_folders(root: Path) -> list[Path]:
+    folder = root / "journal"
     try:
-        entries = sorted((root / "journal").iterdir())
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in entries)
     except OSError:
         return []
-    for entry in entries:
-        if entry.name.startswith("."):
-            _remove_stale(entry)
-    return [entry for entry in entries if not entry.name.startswith(".")]
+    for name in names:
+        if name.startswith("."):
+            _remove_stale(folder / name)
+    return [folder / name for name in names if not name.startswith(".")]
 
 
 def _lock_of(folder: Path) -> FileLock | None:
     try:
-        return try_lock(folder / LOCK_NAME) if folder.is_dir() else None
-    except OSError:
+        return try_lock(folder / LOCK_NAME)
+    except OSError:  # no folder, or none that can be used
         return None
 
 

@@ -58,8 +58,9 @@ def move_aside(path: Path) -> Path:
 def asides(path: Path) -> list[Path]:
     """The damaged files that were moved aside, oldest first."""
     prefix = f"{path.name}.corrupt-"
-    names = (each.name for each in path.parent.iterdir() if each.name.startswith(prefix))
-    return [path.with_name(name) for name in sorted(names) if not name.endswith(("-wal", "-shm"))]
+    with os.scandir(path.parent) as entries:
+        names = sorted(entry.name for entry in entries if entry.name.startswith(prefix))
+    return [path.with_name(name) for name in names if not name.endswith(("-wal", "-shm"))]
 
 
 def _wait_for_lock(descriptor: int) -> None:

@@ -44,6 +44,9 @@ class Database(Protocol):
     def read(self, work: Work[Result]) -> Result:
         """Run it beside writers. Maybe more than once."""
 
+    def version(self, connection: sqlite3.Connection) -> int:
+        """Of what work that reads finds on this connection: another one when somebody has written since."""
+
 
 class LaneDatabase:
     """A Database of one connection."""
@@ -68,6 +71,10 @@ class LaneDatabase:
         """See Database."""
         with self._lane.use() as connection:
             return work(connection)
+
+    def version(self, connection: sqlite3.Connection) -> int:
+        """See Database. Nobody else writes here."""
+        return connection.total_changes
 
 
 class MemoryDatabase(LaneDatabase):
@@ -129,6 +136,11 @@ class FileDatabase:
     def read(self, work: Work[Result]) -> Result:
         """See Database."""
         return self._run(self._reading, lambda: self._read(work))
+
+    def version(self, connection: sqlite3.Connection) -> int:
+        """See Database. This connection does not write itself."""
+        (version,) = connection.execute("PRAGMA data_version").fetchone()
+        return int(version)
 
     @contextmanager
     def alone(self) -> Iterator[None]:

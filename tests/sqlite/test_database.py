@@ -10,13 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from otel_taskflow.errors import StoreError, StoreVersionError
+from otel_taskflow.errors import StoreError
 from otel_taskflow.sqlite.aside import move_aside
 from otel_taskflow.sqlite.database import FileDatabase
-from otel_taskflow.sqlite.migrate import Migration
-from otel_taskflow.sqlite.naming import Label
-
-MIGRATIONS = [Migration(1, 1, ["CREATE TABLE words (word TEXT NOT NULL)"])]
+from tests.sqlite.words import add, make
 
 
 @pytest.fixture
@@ -29,19 +26,6 @@ def database(path: Path) -> Iterator[FileDatabase]:
     database = make(path)
     yield database
     database.close()
-
-
-def make(path: Path) -> FileDatabase:
-    label = Label("words", str(path), "words=", StoreError, StoreVersionError)
-    database = FileDatabase(
-        path, label, MIGRATIONS, lambda moved, connection: add(connection, f"was {moved.name[:16]}")
-    )
-    database.open()
-    return database
-
-
-def add(connection: sqlite3.Connection, word: str) -> None:
-    connection.execute("INSERT INTO words VALUES (?)", (word,))
 
 
 def words(database: FileDatabase) -> list[str]:

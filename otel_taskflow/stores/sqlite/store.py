@@ -120,6 +120,7 @@ class SqliteStore:
 
     def __init__(self, path: Path, *, syncs_commits: bool = False) -> None:
         self.path = path
+        self._wal = Path(f"{path}-wal")
         self.syncs_commits = syncs_commits
         self.location = str(path)
         self._writer = SqliteWriter(path, syncs_commits=syncs_commits)
@@ -147,6 +148,14 @@ class SqliteStore:
     def size(self) -> int | None:
         """Bytes of the file and its write-ahead log; None if it is not there."""
         try:
-            return sum(path.stat().st_size for path in (self.path, Path(f"{self.path}-wal")) if path.exists())
+            return self.path.stat().st_size + _size(self._wal)
         except OSError:
             return None
+
+
+def _size(path: Path) -> int:
+    """Bytes; 0 if there is no such file."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

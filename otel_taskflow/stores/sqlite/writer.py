@@ -6,12 +6,13 @@ import json
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from otel_taskflow.errors import StoreReplacedError
 from otel_taskflow.model import AttemptRow, TaskRow
 from otel_taskflow.ports import Command, StoreUsage, StoreWrite
 from otel_taskflow.sqlite.database import Database
+from otel_taskflow.sqlite.remembered import Remembered
 from otel_taskflow.stores.sqlite.apply import announce, apply, counter, stored_offset
 from otel_taskflow.stores.sqlite.prune import Strides, count_tasks, prune, used_bytes
 from otel_taskflow.stores.sqlite.rows import attempt_from_tuple, task_from_tuple
@@ -23,11 +24,26 @@ COMMAND_LIFE = 24 * 3600 * 1_000_000_000
 """Nanoseconds after which a verb that nobody took is dropped."""
 
 
+class _Litter(NamedTuple):
+    """What may have to be tidied up."""
+
+    last_change: int
+    trimmed_to: int
+    oldest_command: int | None
+    """Unix nanoseconds."""
+
+    def is_due(self, forgotten_before: int) -> bool:
+        """Whether there is enough of it."""
+        is_forgotten = self.oldest_command is not None and self.oldest_command < forgotten_before
+        return is_forgotten or self.last_change - self.trimmed_to > FEED_LENGTH * 1.1
+
+
 class SqlWriter:
     """StoreWriter over a database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._remembered = Remembered(database)
         self._strides = Strides()
         self._offsets: dict[str, int] = {}
         """Of the journals that this process has written: a store that has less was replaced."""
@@ -59,7 +75,7 @@ class SqlWriter:
 
     def offset(self, journal_id: str) -> int:
         """See StoreWriter. Whoever has asked knows where to go on, also in a store that was replaced."""
-        offset = self._database.read(lambda connection: stored_offset(connection, journal_id))
+        offset = self._remembered.read(("offset", journal_id), lambda connection: stored_offset(connection, journal_id))
         if offset < self._offsets.get(journal_id, 0):
             self._offsets.pop(journal_id, None)
         return offset
@@ -107,7 +123,9 @@ class SqlWriter:
 
     def owners(self) -> Sequence[str]:
         """See StoreWriter."""
-        return self._database.read(lambda connection: [owner for (owner,) in connection.execute(SQL["owners"])])
+        return self._remembered.read(
+            "owners", lambda connection: [owner for (owner,) in connection.execute(SQL["owners"])]
+        )
 
     # Commands
 
@@ -118,7 +136,7 @@ class SqlWriter:
 
     def take_commands(self, owner: str) -> Sequence[Command]:
         """See StoreWriter. Costs no write transaction while there is nothing to take."""
-        if not self._database.read(lambda connection: _commands(connection, owner)):
+        if not self._remembered.read(("commands", owner), lambda connection: _commands(connection, owner)):
             return []
         return self._database.write(lambda connection: _take_commands(connection, owner))
 
@@ -135,15 +153,10 @@ class SqlWriter:
     def maintain(self) -> None:
         """Shorten the change feed and drop verbs that nobody took. Costs no write transaction if there is nothing to do."""
         forgotten_before = time.time_ns() - COMMAND_LIFE
-        last, trimmed_to, has_old_commands = self._database.read(
-            lambda connection: (
-                counter(connection, "last_change"),
-                counter(connection, "trimmed_to"),
-                connection.execute(SQL["has_old_commands"], (forgotten_before,)).fetchone() is not None,
-            )
-        )
-        if has_old_commands or last - trimmed_to > FEED_LENGTH * 1.1:
-            self._database.write(lambda connection: _tidy(connection, last - FEED_LENGTH, forgotten_before))
+        litter = self._remembered.read("litter", _look_around)
+        if litter.is_due(forgotten_before):
+            until = litter.last_change - FEED_LENGTH
+            self._database.write(lambda connection: _tidy(connection, until, forgotten_before))
 
 
 def _claim(connection: sqlite3.Connection, previous_owner: str, new_owner: str, idle_only: bool) -> list[TaskRow]:
@@ -175,6 +188,11 @@ def _take_commands(connection: sqlite3.Connection, owner: str) -> list[Command]:
 def _usage(connection: sqlite3.Connection) -> StoreUsage:
     (oldest,) = connection.execute(SQL["oldest_task"]).fetchone()
     return StoreUsage(count_tasks(connection), counter(connection, "logs"), used_bytes(connection), oldest)
+
+
+def _look_around(connection: sqlite3.Connection) -> _Litter:
+    (oldest_command,) = connection.execute(SQL["oldest_command"]).fetchone()
+    return _Litter(counter(connection, "last_change"), counter(connection, "trimmed_to"), oldest_command)
 
 
 def _tidy(connection: sqlite3.Connection, changes_until: int, commands_before: int) -> None:

@@ -119,8 +119,8 @@ SELECT commands.command_key, commands.task_id, commands.verb, commands.time, com
 FROM commands JOIN tasks ON tasks.task_id = commands.task_id
 WHERE tasks.owner = ? ORDER BY commands.command_key
 
--- name: has_old_commands
-SELECT 1 FROM commands WHERE time < ? LIMIT 1
+-- name: oldest_command
+SELECT min(time) FROM commands
 
 -- name: ended_before
 SELECT task_key, log_count FROM tasks

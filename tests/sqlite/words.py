@@ -1,0 +1,27 @@
+"""A database of words."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from otel_taskflow.errors import StoreError, StoreVersionError
+from otel_taskflow.sqlite.database import FileDatabase
+from otel_taskflow.sqlite.migrate import Migration
+from otel_taskflow.sqlite.naming import Label
+
+LABEL = Label("words", "words.db", "words=", StoreError, StoreVersionError)
+MIGRATIONS = [Migration(1, 1, ["CREATE TABLE words (word TEXT NOT NULL)"])]
+
+
+def make(path: Path) -> FileDatabase:
+    label = Label("words", str(path), "words=", StoreError, StoreVersionError)
+    database = FileDatabase(
+        path, label, MIGRATIONS, lambda moved, connection: add(connection, f"was {moved.name[:16]}")
+    )
+    database.open()
+    return database
+
+
+def add(connection: sqlite3.Connection, word: str) -> None:
+    connection.execute("INSERT INTO words VALUES (?)", (word,))
