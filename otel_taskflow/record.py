@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from otel_taskflow.model import FINAL_STATUSES, TaskRow, TaskStatus
+from otel_taskflow.values.lines import iso_micros
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,37 +59,8 @@ class TaskRecord:
     def from_row(cls, row: TaskRow, logs: Sequence[str] = ()) -> TaskRecord:
         """The record of a stored row."""
         call = json.loads(row.args) if row.args else {}
-        return cls(
-            task_id=row.task_id,
-            func_name=row.name,
-            status=row.status,
-            args=tuple(call.get("args", ())),
-            kwargs=call.get("kwargs", {}),
-            created_at=to_datetime(row.created_at),
-            start_time=_maybe(row.started_at),
-            end_time=_maybe(row.ended_at),
-            retries_used=max(0, row.attempts - 1),
-            error=row.error.message if row.error else None,
-            logs=logs,
-            stacktrace=row.error.stacktrace if row.error else None,
-            idempotency_key=row.idempotency_key,
-            tags=row.tags,
-            source=row.source,
-            executor=row.executor,
-            attempt=max(0, row.attempts - 1),
-            max_attempts=row.max_attempts,
-            waiting_until=_maybe(row.waiting_until) if row.status not in FINAL_STATUSES else None,
-            reason=row.reason,
-            trace_id=row.span.trace_id if row.span else None,
-            span_id=row.span.span_id if row.span else None,
-            parent_span_id=row.span.parent_span_id if row.span else None,
-            retry_of=row.retry_of,
-            retried_as=row.retried_as,
-            log_count=row.log_count,
-            held=row.held,
-            expires_at=_maybe(row.expires_at),
-            recoverable=row.args is not None,
-        )
+        rest = {"args": call.get("args", ()), "kwargs": call.get("kwargs", {}), "idempotency_key": row.idempotency_key}
+        return cls.from_dict({**row_to_dict(row), **rest, "logs": logs})
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> TaskRecord:
@@ -133,6 +105,49 @@ class TaskRecord:
         }
 
 
+def row_to_dict(row: TaskRow) -> dict[str, Any]:
+    """A stored row as ``TaskRecord.to_dict`` has it, without lines: what is shown by the hundred needs no record."""
+    error, span = row.error, row.span
+    start, end = row.started_at, row.ended_at
+    retries_used = max(0, row.attempts - 1)
+    return {
+        "task_id": row.task_id,
+        "func_name": row.name,
+        "status": row.status.value,
+        "created_at": iso_micros(row.created_at),
+        "start_time": maybe_iso(start),
+        "end_time": maybe_iso(end),
+        "duration": None if start is None or end is None else max(0, end // 1000 - start // 1000) / 1e6,
+        "retries_used": retries_used,
+        "error": error.message if error else None,
+        "logs": [],
+        "stacktrace": error.stacktrace if error else None,
+        "tags": dict(row.tags),
+        "source": row.source,
+        "priority": None,
+        "executor": row.executor,
+        "queue": "default",
+        "attempt": retries_used,
+        "max_attempts": row.max_attempts,
+        "waiting_until": maybe_iso(row.waiting_until) if row.status not in FINAL_STATUSES else None,
+        "reason": row.reason,
+        "trace_id": span.trace_id if span else None,
+        "span_id": span.span_id if span else None,
+        "parent_span_id": span.parent_span_id if span else None,
+        "retry_of": row.retry_of,
+        "retried_as": row.retried_as,
+        "log_count": row.log_count,
+        "held": row.held,
+        "expires_at": maybe_iso(row.expires_at),
+        "recoverable": row.args is not None,
+    }
+
+
+def maybe_iso(nanoseconds: int | None) -> str | None:
+    """Unix nanoseconds as ISO 8601 with microseconds and ``+00:00``."""
+    return None if nanoseconds is None else iso_micros(nanoseconds)
+
+
 _TIMES = frozenset({"created_at", "start_time", "end_time", "waiting_until", "expires_at"})
 
 
@@ -153,8 +168,4 @@ def to_iso(time: datetime | None) -> str | None:
     return None if time is None else time.isoformat(timespec="microseconds")
 
 
-def _maybe(nanoseconds: int | None) -> datetime | None:
-    return None if nanoseconds is None else to_datetime(nanoseconds)
-
-
-__all__ = ["TaskRecord", "to_datetime", "to_iso"]
+__all__ = ["TaskRecord", "maybe_iso", "row_to_dict", "to_datetime", "to_iso"]

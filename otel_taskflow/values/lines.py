@@ -26,8 +26,20 @@ def one_line(text: str) -> str:
 
 def iso_millis(time_ns: int) -> str:
     """Unix nanoseconds as ``2026-04-01T10:00:00.123Z``. Times out of a calendar's range are given as a number."""
+    return _millisecond(time_ns // 1_000_000)
+
+
+def iso_micros(time_ns: int) -> str:
+    """Unix nanoseconds as ``2026-04-01T10:00:00.123456+00:00``, otherwise as ``iso_millis``."""
     seconds, rest = divmod(time_ns, 1_000_000_000)
-    return f"{_second(seconds)}.{rest // 1_000_000:03d}Z"
+    return f"{_second(seconds)}.{rest // 1000:06d}+00:00"
+
+
+@lru_cache(maxsize=1024)
+def _millisecond(milliseconds: int) -> str:
+    """Where lines are many, they are of few milliseconds."""
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{_second(seconds)}.{rest:03d}Z"
 
 
 @lru_cache(maxsize=256)
@@ -41,7 +53,8 @@ def _second(seconds: int) -> str:
 
 def record_line(time_ns: int, message: object) -> str:
     """``2026-04-01T10:00:00.123Z message``, in one line."""
-    return f"{iso_millis(time_ns)} {one_line(as_text(message))}"
+    text = message if type(message) is str else as_text(message)
+    return f"{iso_millis(time_ns)} {one_line(text)}"
 
 
 def _escaped(character: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+import pydantic_core
 from starlette.responses import HTMLResponse, Response
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -30,17 +31,31 @@ SECURITY_HEADERS = {
 }
 
 
-def to_json(value: Any) -> str:
+_ESCAPED = tuple((end.encode(), f"\\u{ord(end):04x}".encode()) for end in "\x85\u2028\u2029")
+"""Line ends beyond ASCII."""
+_CONSTANTS = (b"NaN", b"Infinity")
+"""What is no JSON, if it is no text."""
+
+
+def to_json_bytes(value: Any) -> bytes:
     """JSON of whatever a store holds, in one line for every reader of lines.
 
     NaN and infinities become texts; lone surrogates and the line ends beyond ASCII are escaped.
     """
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        text.encode()
-    except ValueError:
-        return json.dumps(_finite(value), allow_nan=False, separators=(",", ":"))
-    return text.replace("\x85", "\\u0085").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+        encoded = pydantic_core.to_json(value, inf_nan_mode="constants")
+    except pydantic_core.PydanticSerializationError:  # lone surrogates
+        return _to_ascii(value)
+    if any(constant in encoded for constant in _CONSTANTS):
+        return _to_ascii(value)
+    for end, escape in _ESCAPED:
+        encoded = encoded.replace(end, escape)
+    return encoded
+
+
+def to_json(value: Any) -> str:
+    """``to_json_bytes`` as text."""
+    return to_json_bytes(value).decode()
 
 
 def to_json_for_html(value: Any) -> str:
@@ -55,7 +70,7 @@ class Json(Response):
 
     def render(self, content: Any) -> bytes:
         """The body."""
-        return to_json(content).encode()
+        return to_json_bytes(content)
 
 
 def refusal(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Json:
@@ -81,6 +96,10 @@ def raw_page(
 @cache
 def _template(name: str) -> Template:
     return Template((TEMPLATES / name).read_text(encoding="utf-8"))
+
+
+def _to_ascii(value: Any) -> bytes:
+    return json.dumps(_finite(value), allow_nan=False, separators=(",", ":")).encode()
 
 
 def _finite(value: Any) -> Any:

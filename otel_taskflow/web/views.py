@@ -8,7 +8,7 @@ from typing import Any
 
 from otel_taskflow.model import AttemptRow, ErrorInfo, LogRow, TaskRow, TaskStatus
 from otel_taskflow.ports import TaskDetail
-from otel_taskflow.record import TaskRecord, to_datetime, to_iso
+from otel_taskflow.record import maybe_iso, row_to_dict
 from otel_taskflow.values.lines import iso_millis, record_line
 from otel_taskflow.web.deep_links import DeepLinks
 
@@ -23,9 +23,9 @@ NANOSECONDS = 1_000_000_000
 
 def task_json(row: TaskRow, redact: Redact | None = None) -> dict[str, Any]:
     """A task as lists show it. With ``redact``, its arguments too."""
-    shown = row._replace(args=None if row.args is None else "", error=_clipped(row.error))
+    shown = row if row.error is None else row._replace(error=_clipped(row.error))
     return {
-        **TaskRecord.from_row(shown).to_dict(),
+        **row_to_dict(shown),
         "attempts": row.attempts,
         "attempt_count": row.attempts,
         **({} if redact is None else _arguments(row.args, redact)),
@@ -34,7 +34,7 @@ def task_json(row: TaskRow, redact: Redact | None = None) -> dict[str, Any]:
 
 def brief_json(row: TaskRow, redact: Redact | None = None) -> dict[str, Any]:
     """A task as the page's list and the live stream carry it: stack traces are read where they are looked at."""
-    return task_json(row._replace(error=row.error and row.error._replace(stacktrace="")), redact) | {"stacktrace": None}
+    return {**task_json(row, redact), "stacktrace": None}
 
 
 def detail_json(
@@ -51,8 +51,8 @@ def attempt_json(row: AttemptRow) -> dict[str, Any]:
         "attempt": row.attempt,
         "attempt_number": row.attempt + 1,
         "status": row.outcome.value if row.outcome else "running",
-        "start_time": _iso(row.started_at),
-        "end_time": _iso(row.ended_at),
+        "start_time": maybe_iso(row.started_at),
+        "end_time": maybe_iso(row.ended_at),
         "duration": None if row.duration is None else row.duration / NANOSECONDS,
         "queue_wait": row.queue_wait / NANOSECONDS,
         "error_type": error.type if error else None,
@@ -138,10 +138,6 @@ def _clipped(error: ErrorInfo | None) -> ErrorInfo | None:
     if error is None:
         return None
     return error._replace(message=clip(error.message), stacktrace=clip(error.stacktrace))
-
-
-def _iso(nanoseconds: int | None) -> str | None:
-    return None if nanoseconds is None else to_iso(to_datetime(nanoseconds))
 
 
 def _arguments(args: str | None, redact: Redact) -> dict[str, Any]:

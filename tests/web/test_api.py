@@ -264,3 +264,16 @@ def test_numbers_that_json_lacks_and_half_characters_do_not_break_an_answer() ->
     value = {"message": "half \ud83d", "rate": float("nan"), "deep": [float("-inf"), (1.5,)]}
     answer = json.loads(bytes(Json(value).body))
     assert answer == {"message": "half \ud83d", "rate": "nan", "deep": ["-inf", [1.5]]}
+
+
+def test_texts_that_look_like_such_numbers_and_line_ends_beyond_ascii_come_through() -> None:
+    value = {
+        "message": "NaN and -Infinity",
+        "rate": float("inf"),
+        "ends": "a\x85b\u2028c\u2029d",
+        "é": [None, True, 0.1],
+    }
+    for shown in (value, {**value, "rate": 1.0}, {**value, "rate": 1.0, "message": "none"}):
+        body = bytes(Json(shown).body)
+        assert json.loads(body) == {**shown, "rate": "inf" if shown["rate"] == float("inf") else 1.0}
+        assert len(body.decode().splitlines()) == 1
