@@ -17,6 +17,7 @@ from tests.conftest import ROOT
 from tests.measured import forget_torn_data
 
 pytestmark = pytest.mark.once
+FILES = 20
 PAGE = 4096
 CUT = 5 * PAGE
 """Where a torn file lets coverage fail."""
@@ -31,7 +32,7 @@ def test_that_tears():
 
 def measured(folder: Path, process: str) -> Path:
     data = CoverageData(str(folder / ".coverage"), suffix=process)
-    data.add_lines({f"/package/module{n}.py": range(300) for n in range(60)})
+    data.add_lines({f"/package/module{n}.py": range(300) for n in range(FILES)})
     data.write()
     data.close(force=True)
     return folder / f".coverage.{process}"
@@ -49,7 +50,7 @@ def combined(folder: Path) -> set[str]:
 def test_what_was_written_whole_stays(tmp_path: Path) -> None:
     measured(tmp_path, "one")
     forget_torn_data(tmp_path)
-    assert len(combined(tmp_path)) == 60
+    assert len(combined(tmp_path)) == FILES
 
 
 # What coverage cannot read, it says and leaves open.
@@ -67,7 +68,7 @@ def test_what_was_torn_anywhere_goes_and_the_rest_is_combined(tmp_path: Path) ->
         torn.write_bytes(content[:written].ljust(len(content), b"\0"))
         measured(tmp_path, "whole")
         forget_torn_data(tmp_path)
-        assert len(combined(tmp_path)) == 60
+        assert len(combined(tmp_path)) == FILES
     gc.collect()
     assert refused, "torn files trouble coverage no more: tests/measured.py can go"
 
