@@ -11,6 +11,8 @@ from otel_taskflow.values.secret_keys import SECRET_WORDS, secret_word
 from otel_taskflow.values.text import as_text, unused_key
 
 _MAX_DEPTH = 32
+_PASSES = 4
+"""Searches of one text at most. Beside the mark of one secret another may be seen: a card after the dot behind an address."""
 _KNOWN_KEYS = 4096
 _CARD_INTEGERS = range(10**13, 10**16)
 _mark = re.compile(r"\[redacted:[^\]\s]{1,64}\]")
@@ -89,9 +91,13 @@ class Redaction:
         return mark(word)
 
     def _replaced(self, text: str) -> str:
-        for rule in self._rules:
-            replaced = rule.pattern.sub(rule.replace, text)
-            text = text if replaced == text else replaced
+        for _ in range(_PASSES):
+            before = text
+            for rule in self._rules:
+                replaced = rule.pattern.sub(rule.replace, text)
+                text = text if replaced == text else replaced
+            if text is before:
+                break
         return text
 
     def _value(self, value: Any, depth: int) -> Any:

@@ -158,6 +158,13 @@ def test_secrets_in_keys_are_hidden_and_no_entry_is_lost() -> None:
     assert redaction.value({JWT: 1, JWT + "x": 2}) == {"[redacted:jwt]": 1, "[redacted:jwt] (2)": 2}
 
 
+def test_what_is_seen_only_beside_the_mark_of_another_is_hidden_too() -> None:
+    careful = Redaction.with_rules(["ip"])
+    once = careful.text("from ::1.4111111111111111")
+    assert once == "from [redacted:ip].[redacted:card]"
+    assert careful.text(once) is once
+
+
 def test_values_are_not_changed_in_place() -> None:
     value = {"a": [JWT], "password": "x"}
     redaction.value(value)
