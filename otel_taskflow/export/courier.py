@@ -60,6 +60,7 @@ class Courier:
     Attributes:
         notice: The last text of a server about records it did not take, or about none.
         settled: Records dealt with: delivered, refused or in quarantine.
+        leaving: The same, with those that are being written down now: who does not find them in the spool counts them here.
         failed_tries: Requests after which the records wait on.
     """
 
@@ -67,7 +68,7 @@ class Courier:
         self.signal = signal
         self.condition = Condition()
         self.notice = ""
-        self.settled = 0
+        self.settled = self.leaving = 0
         self.failed_tries = 0
         self._name = destination.name
         self._endpoint = destination.endpoints[signal]
@@ -250,6 +251,7 @@ class Courier:
 
     def _settle(self, count: int, record: Callable[[], None]) -> None:
         """Write down what the answer means, however often that fails: the records must not be sent again for it."""
+        self.leaving = self.settled + count
         while not self._is_recorded(record):
             if self._stopped:
                 return

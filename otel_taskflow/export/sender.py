@@ -173,9 +173,9 @@ class _Flush:
     def __init__(self, courier: Courier, waiting: Callable[[], int]) -> None:
         self._courier = courier
         self._waiting = waiting
-        # In this order: what is settled in between is then waited for too long, never too short.
+        # In this order: what leaves the spool in between is then waited for too long, never too short.
         in_spool = waiting()
-        self._target = courier.settled + in_spool
+        self._target = courier.leaving + in_spool
         self._failed_before = courier.failed_tries
         self._look_at = time.monotonic() + _LOOK
 

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from opentelemetry import context as otel_context
@@ -86,6 +87,27 @@ def test_a_flush_waits_for_what_was_there_and_not_for_what_keeps_coming(
     finally:
         over.set()
         writer.join()
+
+
+def test_a_flush_that_begins_while_a_batch_is_written_down_waits_for_all_that_is_behind_it(
+    spool: Spool, receiver: OTLPReceiver, start_sender: StartSender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done, is_deleted, go_on = spool.done, threading.Event(), threading.Event()
+
+    def done_and_not_counted_yet(*given: Any, **named: Any) -> None:
+        done(*given, **named)
+        is_deleted.set()
+        go_on.wait(5)
+
+    monkeypatch.setattr(spool, "done", done_and_not_counted_yet)
+    receiver.reply(Reply(), Reply(), Reply(503))
+    sender = start_sender(tuning=Tuning(QUICK.pacing, BatchLimits(messages=10)))
+    spool.add(spans(range(25)))
+    assert is_deleted.wait(5)
+    threading.Timer(0.2, go_on.set).start()
+    assert sender.flush(5)
+    assert len(receiver.spans) == 25
+    assert spool.backlog(NAME, "traces").messages == 0
 
 
 @pytest.mark.failure("E14")
