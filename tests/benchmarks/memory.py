@@ -16,6 +16,8 @@ SIDES = ("passing", "waiting")
 ROUNDS = 1
 CHUNK = 1000
 TICK = 0.005
+IN_ONE_TURN = 50
+"""Tasks that the benchmark adds before it lets the loop go on."""
 
 
 def measure(side: str, load: Load) -> Result:
@@ -41,7 +43,7 @@ async def _passing(load: Load) -> Result:
 
 
 async def _waiting(load: Load) -> Result:
-    """How late a timer of the event loop is while 10,000 tasks wait for one of 100 slots."""
+    """How late a timer of the event loop is while 10,000 tasks wait for one of 100 slots, and while they are added."""
     made = Ours(load.folder, "async")
 
     async def work() -> None:
@@ -53,12 +55,22 @@ async def _waiting(load: Load) -> Result:
         ticker = asyncio.create_task(_late())
         for index in range(count):
             made.manager.add_task(work)
-            if index % 50 == 0:
+            if index % IN_ONE_TURN == 0:
                 await asyncio.sleep(0)
+        adding = await _ended(ticker)
+        ticker = asyncio.create_task(_late())
         await made.manager.adrain(60)
-        ticker.cancel()
-        late = await ticker
-    return {"late_p99": percentile(late, 0.99) * 1e3, "late_max": max(late) * 1e3}
+        waiting = await _ended(ticker)
+    return {
+        "late_adding": percentile(adding, 0.5) * 1e3,
+        "late_p99": percentile(waiting, 0.99) * 1e3,
+        "late_max": max(waiting) * 1e3,
+    }
+
+
+async def _ended(ticker: asyncio.Task[list[float]]) -> list[float]:
+    ticker.cancel()
+    return await ticker
 
 
 async def _late() -> list[float]:
@@ -83,4 +95,5 @@ def figures(results: dict[str, Result]) -> list[Figure]:
         Figure("tasks passed", passing["rate"], "tasks/s"),
         Figure("event loop late while 10,000 tasks wait, p99", waiting["late_p99"], "ms", limit=10),
         Figure("event loop late while 10,000 tasks wait, longest", waiting["late_max"], "ms"),
+        Figure(f"event loop late while they are added, {IN_ONE_TURN} in a turn, p50", waiting["late_adding"], "ms"),
     ]
