@@ -12,7 +12,10 @@ Result = TypeVar("Result")
 
 
 class Remembered:
-    """Questions to one database. Their answers must follow from what is in it, and nobody may change an answer."""
+    """Questions to one database, from any thread: it runs one work at a time.
+
+    Their answers must follow from what is in it, and nobody may change an answer.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database

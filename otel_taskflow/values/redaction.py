@@ -92,12 +92,15 @@ class Redaction:
 
     def _replaced(self, text: str) -> str:
         for _ in range(_PASSES):
-            before = text
-            for rule in self._rules:
-                replaced = rule.pattern.sub(rule.replace, text)
-                text = text if replaced == text else replaced
+            before, text = text, self._replaced_once(text)
             if text is before:
                 break
+        return text
+
+    def _replaced_once(self, text: str) -> str:
+        for rule in self._rules:
+            replaced = rule.pattern.sub(rule.replace, text)
+            text = text if replaced == text else replaced
         return text
 
     def _value(self, value: Any, depth: int) -> Any:

@@ -8,14 +8,14 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from otel_taskflow.health import HealthReport, PartHealth
-from otel_taskflow.record import to_datetime, to_iso
+from otel_taskflow.values.lines import iso_micros
 from otel_taskflow.web.backend import AdminBackend
 
 
 def report_json(report: HealthReport) -> dict[str, Any]:
     """The whole report."""
     parts = [{**_part(each), "figures": dict(each.figures)} for each in report.parts]
-    return {"state": report.state, "time": to_iso(to_datetime(report.time)), "parts": parts}
+    return {"state": report.state, "time": iso_micros(report.time), "parts": parts}
 
 
 def troubles_json(report: HealthReport) -> dict[str, Any]:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from otel_taskflow.sqlite.aside import move_aside
-from otel_taskflow.sqlite.database import Database, FileDatabase, MemoryDatabase
+from otel_taskflow.sqlite.database import Database, MemoryDatabase
 from otel_taskflow.sqlite.remembered import Remembered
-from tests.sqlite.words import LABEL, MIGRATIONS, add, make
-
-Made = Callable[[], Database]
+from tests.sqlite.words import MIGRATIONS, add, label, make
 
 
 class Asked:
@@ -33,7 +31,7 @@ class Asked:
 
 @pytest.fixture(params=["file", "memory"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    database = make(tmp_path / "words.db") if request.param == "file" else MemoryDatabase(LABEL, MIGRATIONS)
+    database = make(tmp_path / "words.db") if request.param == "file" else MemoryDatabase(label("memory"), MIGRATIONS)
     database.open()
     yield database
     database.close()
@@ -84,7 +82,7 @@ def test_what_another_writes_is_seen(tmp_path: Path) -> None:
 
 def test_another_file_under_the_name_is_asked_itself(tmp_path: Path) -> None:
     path = tmp_path / "words.db"
-    database: FileDatabase = make(path)
+    database = make(path)
     asked = Asked(database)
     database.write(lambda connection: add(connection, "old"))
     assert asked() == ["old"]

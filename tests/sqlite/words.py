@@ -10,14 +10,16 @@ from otel_taskflow.sqlite.database import FileDatabase
 from otel_taskflow.sqlite.migrate import Migration
 from otel_taskflow.sqlite.naming import Label
 
-LABEL = Label("words", "words.db", "words=", StoreError, StoreVersionError)
 MIGRATIONS = [Migration(1, 1, ["CREATE TABLE words (word TEXT NOT NULL)"])]
 
 
+def label(place: str) -> Label:
+    return Label("words", place, "words=", StoreError, StoreVersionError)
+
+
 def make(path: Path) -> FileDatabase:
-    label = Label("words", str(path), "words=", StoreError, StoreVersionError)
     database = FileDatabase(
-        path, label, MIGRATIONS, lambda moved, connection: add(connection, f"was {moved.name[:16]}")
+        path, label(str(path)), MIGRATIONS, lambda moved, connection: add(connection, f"was {moved.name[:16]}")
     )
     database.open()
     return database
