@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache, partial
 from typing import Any
 
-from fastapi import Depends, FastAPI, Request
-from fastapi.security.http import HTTPBase
+from fastapi import FastAPI, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
@@ -22,6 +22,7 @@ from otel_taskflow.web.api import Api
 from otel_taskflow.web.backend import AdminBackend
 from otel_taskflow.web.credentials import AccessToken, Authenticator, OpenDoor, passwords_from
 from otel_taskflow.web.deep_links import DeepLinks
+from otel_taskflow.web.document import describe
 from otel_taskflow.web.greeting import print_link_at_start
 from otel_taskflow.web.guard import Guard
 from otel_taskflow.web.health import Probes
@@ -137,7 +138,10 @@ class TaskAdmin:
         redact = self._backend.redacted if self.options.display_func_args else None
         api = Api(self._backend, redact, DeepLinks(self.options.links))
         self._add_pages(sub_app, api)
-        sub_app.include_router(api.router(), prefix=self.path, dependencies=_documented(authenticator.scheme))
+        sub_app.include_router(api.router(), prefix=self.path)
+        sub_app.openapi = cache(  # type: ignore[method-assign]
+            partial(describe, api, path=self.path, title=self.options.title, scheme=authenticator.scheme)
+        )
         _redirect_from_slashes(sub_app, self.path)
         for error, status in _STATUS_OF:
             sub_app.add_exception_handler(error, _answer_with(status))
@@ -162,11 +166,6 @@ class TaskAdmin:
         self._route = mount(self._app.router.routes, self.path, QuietApp(guarded))
         if self.options.include_in_schema:
             _add_to_schema(self._app, self.sub_app)
-
-
-def _documented(scheme: str) -> list[Any]:
-    """Tells the OpenAPI document how to authenticate; the guard in front decides."""
-    return [Depends(HTTPBase(scheme=scheme, scheme_name=scheme, auto_error=False))] if scheme else []
 
 
 def _redirect_from_slashes(sub_app: FastAPI, path: str) -> None:

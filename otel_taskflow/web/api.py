@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
 
@@ -23,19 +24,8 @@ from otel_taskflow.web.deep_links import DeepLinks
 from otel_taskflow.web.guard import IDENTITY
 from otel_taskflow.web.health import report_json
 from otel_taskflow.web.logs import LogQuestion, parse_position, read_lines, read_page, stream_text
+from otel_taskflow.web.questions import ListQuestion, LogsQuestion, NoQuestion
 from otel_taskflow.web.responses import Json, refusal
-from otel_taskflow.web.schema import (
-    HealthOut,
-    ListQuestion,
-    LogPageOut,
-    LogsQuestion,
-    MetricsOut,
-    NoQuestion,
-    Problem,
-    TaskInList,
-    TaskOut,
-    VerbOut,
-)
 from otel_taskflow.web.views import Redact, detail_json, lines_with_links, log_json, metrics_json, task_json, with_links
 
 BEHIND = "x-taskflow-behind"
@@ -46,13 +36,6 @@ _T = TypeVar("_T")
 _TASK_ID = re.compile(r"[A-Za-z0-9._:-]{1,200}")
 
 TaskId = Annotated[str, Path(description="The id that add_task returned.")]
-_ALWAYS: dict[int | str, dict[str, Any]] = {401: {"model": Problem}, 422: {"model": Problem}}
-_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description": "No task has this id."}}
-_VERB: dict[int | str, dict[str, Any]] = {
-    **_NOT_FOUND,
-    400: {"model": Problem, "description": "The task is in a state that does not allow it."},
-}
-
 _RESERVED: Sequence[tuple[str, str, str, str]] = (
     ("GET", "/audit", "An audit log", "a task's `reason` and `retried_as` say what was done with it"),
     ("GET", "/queues", "A queue with a name", "`max_concurrent_tasks` of the manager limits all tasks together"),
@@ -80,24 +63,24 @@ class Api:
     redact: Redact | None = None
     links: DeepLinks = field(default_factory=DeepLinks)
 
-    def router(self) -> APIRouter:
-        """The routes, relative to the admin's path; fixed names before ids."""
-        router = APIRouter(tags=["tasks"], responses=_ALWAYS, route_class=_ReadInTime)
-        get: Callable[..., None] = router.add_api_route
-        get("", self.list_tasks, response_model=list[TaskInList], name="List tasks")
-        get("/metrics", self.metrics, response_model=MetricsOut, name="Metrics")
-        get("/health", self.health, response_model=HealthOut, name="Health")
+    def router(self, answers: Mapping[str, Mapping[str, Any]] = MappingProxyType({})) -> APIRouter:
+        """The routes, relative to the admin's path; fixed names before ids. ``answers``: what a document says, by endpoint."""
+        router = APIRouter(tags=["tasks"], route_class=_ReadInTime)
+
+        def add(method: str, path: str, endpoint: Callable[..., Any], name: str, **more: Any) -> None:
+            said = {"response_model": None, **answers.get(endpoint.__name__, {}), **more}
+            router.add_api_route(path, endpoint, methods=[method], name=name, **said)
+
+        add("GET", "", self.list_tasks, "List tasks")
+        add("GET", "/metrics", self.metrics, "Metrics")
+        add("GET", "/health", self.health, "Health")
         for method, path, what, instead in _RESERVED:
-            router.add_api_route(path, _refuse(what, instead), methods=[method], include_in_schema=False)
-        get("/{task_id}", self.task, response_model=TaskOut, responses=_NOT_FOUND, name="One task")
-        get("/{task_id}/logs", self.logs, response_model=LogPageOut, responses=_NOT_FOUND, name="Log lines")
-        get("/{task_id}/logs.txt", self.logs_text, response_class=_PlainText, responses=_NOT_FOUND, name="Log as text")
-        post = _verb_adder(router)
-        post("/{task_id}/cancel", self.cancel, _VERB, "Cancel")
-        unknown: dict[int | str, dict[str, Any]] = {
-            409: {"model": Problem, "description": "This process has no function of that name."}
-        }
-        post("/{task_id}/retry", self.retry, {**_VERB, **unknown}, "Retry")
+            add(method, path, _refuse(what, instead), what, include_in_schema=False)
+        add("GET", "/{task_id}", self.task, "One task")
+        add("GET", "/{task_id}/logs", self.logs, "Log lines")
+        add("GET", "/{task_id}/logs.txt", self.logs_text, "Log as text", response_class=_PlainText)
+        add("POST", "/{task_id}/cancel", self.cancel, "Cancel")
+        add("POST", "/{task_id}/retry", self.retry, "Retry")
         return router
 
     # Reading
@@ -226,13 +209,6 @@ def _refuse(what: str, instead: str) -> Callable[[], Awaitable[Response]]:
         return refusal(501, f"{what} is not in this release; {instead}.")
 
     return answer
-
-
-def _verb_adder(router: APIRouter) -> Callable[[str, Any, dict[int | str, dict[str, Any]], str], None]:
-    def add(path: str, endpoint: Any, responses: dict[int | str, dict[str, Any]], name: str) -> None:
-        router.add_api_route(path, endpoint, methods=["POST"], response_model=VerbOut, responses=responses, name=name)
-
-    return add
 
 
 def _check_id(task_id: str) -> None:

@@ -12,8 +12,7 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from otel_taskflow.errors import ConfigurationError
 from otel_taskflow.web.throttle import Throttle
@@ -26,8 +25,7 @@ REMEMBERED = 60.0
 MAX_REMEMBERED = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(NamedTuple):
     """What a request shows: the raw headers and the token of a link. Empty texts where there is nothing."""
 
     authorization: str = ""
@@ -38,8 +36,7 @@ class Credentials:
     """The address that the request comes from."""
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """Somebody who may come in.
 
     Attributes:

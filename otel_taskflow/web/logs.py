@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from otel_taskflow.model import AttemptRow, LogRow
@@ -28,8 +27,7 @@ class Position(NamedTuple):
 BEGINNING = Position()
 
 
-@dataclass(frozen=True, slots=True)
-class LogQuestion:
+class LogQuestion(NamedTuple):
     """Which lines of a task are wanted."""
 
     limit: int

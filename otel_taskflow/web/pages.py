@@ -21,8 +21,8 @@ from otel_taskflow.errors import TaskflowError
 from otel_taskflow.model import TaskFilter
 from otel_taskflow.web.api import Api, in_time, read_metrics
 from otel_taskflow.web.health import report_json
+from otel_taskflow.web.questions import ListQuestion
 from otel_taskflow.web.responses import raw_page, to_json_for_html
-from otel_taskflow.web.schema import ListQuestion
 from otel_taskflow.web.views import brief_json, detail_json
 
 _logger = logging.getLogger("otel_taskflow")

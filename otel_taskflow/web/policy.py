@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from otel_taskflow.web.credentials import Credentials, Identity
 from otel_taskflow.web.hosts import TEST_HOST, host_name, is_listed, is_local_name
@@ -14,8 +15,7 @@ TEST_CLIENTS = frozenset({("testclient", 50000), ("127.0.0.1", 123)})
 """The addresses that Starlette's TestClient and httpx's ASGITransport give; no socket has them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """What a request says about itself, as far as it matters here."""
 
     method: str

@@ -19,8 +19,8 @@ from otel_taskflow.model import AttemptRow, LogRow, TaskRow
 from otel_taskflow.web.api import Api, in_time, read_metrics
 from otel_taskflow.web.feed import Batch, Feed, Feeds
 from otel_taskflow.web.guard import IDENTITY, RECHECK
+from otel_taskflow.web.questions import StreamQuestion
 from otel_taskflow.web.responses import refusal, to_json
-from otel_taskflow.web.schema import StreamQuestion
 from otel_taskflow.web.views import attempt_json, brief_json, log_json
 
 _logger = logging.getLogger("otel_taskflow")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -253,6 +254,37 @@ async def test_the_document_is_whole(backend: Backend) -> None:
     assert schemes == {"bearer": {"type": "http", "scheme": "bearer"}}
     assert all(operation["security"] == [{"bearer": []}] for operation in operations)
     assert all("401" in operation["responses"] for operation in operations)
+
+
+async def test_every_answer_is_described(backend: Backend) -> None:
+    own = await document(make_app(backend))
+    answers = {
+        f"{method} {path}": set(operation["responses"]) - {"401", "422"} | references(operation["responses"]["200"])
+        for path, of_path in own["paths"].items()
+        for method, operation in of_path.items()
+    }
+    schema = "#/components/schemas/"
+    assert answers == {
+        "get /tasks": {"200", f"{schema}TaskInList"},
+        "get /tasks/metrics": {"200", f"{schema}Metrics"},
+        "get /tasks/health": {"200", f"{schema}HealthOut"},
+        "get /tasks/{task_id}": {"200", "404", f"{schema}TaskOut"},
+        "get /tasks/{task_id}/logs": {"200", "404", f"{schema}LogPageOut"},
+        "get /tasks/{task_id}/logs.txt": {"200", "404"},
+        "post /tasks/{task_id}/cancel": {"200", "400", "404", f"{schema}VerbOut"},
+        "post /tasks/{task_id}/retry": {"200", "400", "404", "409", f"{schema}VerbOut"},
+    }
+
+
+async def test_an_app_that_shows_no_document_makes_none(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "otel_taskflow.web.answers", raising=False)
+    backend.write([task()])
+    app = make_app(backend)
+    async with client(app, BEARER) as program:
+        assert (await program.get("/tasks/t1")).json()["task_id"] == "t1"
+    assert "otel_taskflow.web.answers" not in sys.modules
+    await document(app)
+    assert "otel_taskflow.web.answers" in sys.modules
 
 
 async def test_answers_have_the_documented_keys(backend: Backend) -> None:

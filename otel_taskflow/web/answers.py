@@ -1,60 +1,13 @@
-"""The shapes of the API: what questions are checked against, and what its OpenAPI document says of answers."""
+"""What the API's OpenAPI document says of answers. Loaded when it is asked for: models take longer to make than all else here."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, Field, create_model
 
 from otel_taskflow.model import AttemptOutcome, TaskStatus
-
-Level = Literal["debug", "info", "warning", "error"]
-
-
-class _Question(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class NoQuestion(_Question):
-    """A question without parameters; one that is given is refused."""
-
-
-class ListQuestion(_Question):
-    """Parameters of the list."""
-
-    status: TaskStatus | None = Field(None, description="Only tasks in this state.")
-    func_name: str | None = Field(None, max_length=500, description="Only tasks of this name.")
-    tag: str | None = Field(
-        None, max_length=1000, pattern=r"^[^:]+:", description="Only tasks with this tag: `key:value`."
-    )
-    trace_id: str | None = Field(
-        None, pattern=r"^[0-9a-f]{32}$", description="Only tasks of this trace: of their own span, or of an attempt's."
-    )
-    limit: int = Field(50, ge=1, le=200, description="Tasks a page.")
-    cursor: str | None = Field(None, max_length=500, description="From the `Link` header of the page before.")
-
-
-class LogsQuestion(_Question):
-    """Parameters of a page of log lines."""
-
-    after: str | None = Field(
-        None,
-        max_length=64,
-        pattern=r"^(\d{1,19}|\d{1,9}\.\d{1,19}\.\d{1,19})$",
-        description="Lines after this one: the `cursor` of the page before, or a sequence number.",
-    )
-    limit: int = Field(1000, ge=1, le=10_000, description="Lines a page.")
-    level: Level | None = Field(None, description="This level and what is above it.")
-    attempt: int | None = Field(None, ge=1, le=1_000_000, description="Only this attempt, counted from 1.")
-    links: bool = Field(False, description="With the links of each line, by the templates of `TaskAdmin(links=...)`.")
-
-
-class StreamQuestion(BaseModel):
-    """Parameters of the live stream."""
-
-    task: str | None = Field(None, max_length=200)
-    after: int | None = Field(None, ge=0, le=2**63 - 1)
-    health: bool = False
 
 
 class TaskBase(BaseModel):
@@ -194,3 +147,25 @@ MetricsOut: type[BaseModel] = create_model(
     avg_duration_seconds=(float, ...),
     dropped=(dict[str, int], ...),
 )
+
+_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description": "No task has this id."}}
+_VERB: dict[int | str, dict[str, Any]] = {
+    **_NOT_FOUND,
+    400: {"model": Problem, "description": "The task is in a state that does not allow it."},
+}
+_UNKNOWN: dict[int | str, dict[str, Any]] = {
+    409: {"model": Problem, "description": "This process has no function of that name."}
+}
+ALWAYS: dict[int | str, dict[str, Any]] = {401: {"model": Problem}, 422: {"model": Problem}}
+"""What every route may answer."""
+ANSWERS: Mapping[str, Mapping[str, Any]] = {
+    "list_tasks": {"response_model": list[TaskInList]},
+    "metrics": {"response_model": MetricsOut},
+    "health": {"response_model": HealthOut},
+    "task": {"response_model": TaskOut, "responses": _NOT_FOUND},
+    "logs": {"response_model": LogPageOut, "responses": _NOT_FOUND},
+    "logs_text": {"responses": _NOT_FOUND},
+    "cancel": {"response_model": VerbOut, "responses": _VERB},
+    "retry": {"response_model": VerbOut, "responses": {**_VERB, **_UNKNOWN}},
+}
+"""By endpoint, as FastAPI takes it."""
