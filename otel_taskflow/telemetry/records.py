@@ -171,13 +171,15 @@ class LogRecordConsumer:
             if known.name is not None:
                 own[semconv.TASK_NAME] = known.name
             self._get_logger().emit(
-                timestamp=record.time,
-                context=context,
-                severity_number=_logs.SeverityNumber(record.severity),
-                severity_text=record.severity_text,
-                body=clean(record.body),
-                attributes=with_extra(own, line.extra) if line is not None else own,
-                event_name=record.event_name,
+                _logs.LogRecord(
+                    timestamp=record.time,
+                    context=context,
+                    severity_number=_logs.SeverityNumber(record.severity),
+                    severity_text=record.severity_text,
+                    body=clean(record.body),
+                    attributes=with_extra(own, line.extra) if line is not None else own,
+                    event_name=record.event_name,
+                )
             )
 
     def _get_logger(self) -> _logs.Logger:

@@ -7,6 +7,10 @@ from time import monotonic, sleep, time_ns
 
 STRETCH = 4
 """Records between two rests. Of a busy app's, one: for as long as it takes, a request would wait for the lock."""
+LONG_STRETCH = 32
+"""Of an app that leaves the lock alone: to rest and come back costs as much as making some records."""
+CALM = 10
+"""Rests one after another that nobody made longer, until an app counts as such."""
 SHORT = 0.00025
 """Seconds of a rest."""
 LATE = 0.0003
@@ -38,6 +42,7 @@ class Rests:
         now: Callable[[], int] = time_ns,
     ) -> None:
         self._is_awaited, self._pause, self._clock, self._now = is_awaited, pause, clock, now
+        self._calm = 0
         self.stretch = STRETCH
         """Records to make before the next rest."""
 
@@ -45,11 +50,14 @@ class Rests:
         """Let others have the interpreter lock. ``reached``: Unix nanoseconds of what was made a record last."""
         begin = self._clock()
         self._pause(SHORT)
-        self.stretch = STRETCH
-        if self._clock() - begin > SHORT + LATE and not self._is_awaited():
-            patience = patience_at((self._now() - reached) / 1e9)
-            self._pause(LONG * patience)
-            self.stretch = max(1, round(STRETCH * (1 - patience)))
+        if self._clock() - begin <= SHORT + LATE or self._is_awaited():
+            self._calm += 1
+            self.stretch = STRETCH if self._calm < CALM else LONG_STRETCH
+            return
+        self._calm = 0
+        patience = patience_at((self._now() - reached) / 1e9)
+        self._pause(LONG * patience)
+        self.stretch = max(1, round(STRETCH * (1 - patience)))
 
 
 def patience_at(age: float) -> float:

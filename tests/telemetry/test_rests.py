@@ -8,7 +8,7 @@ import pytest
 
 from otel_taskflow import TaskManager, task_log
 from otel_taskflow.telemetry import rests
-from otel_taskflow.telemetry.rests import LATE, LONG, OLD, RECENT, SHORT, STRETCH, Rests
+from otel_taskflow.telemetry.rests import CALM, LATE, LONG, LONG_STRETCH, OLD, RECENT, SHORT, STRETCH, Rests
 from tests.telemetry.parts import Recorder
 
 NOW = 1_780_000_000_000_000_000
@@ -37,6 +37,29 @@ def test_a_calm_app_is_left_alone_for_a_moment_only() -> None:
     calm.rest()
     assert calm.pauses == [SHORT]
     assert calm.rests.stretch == STRETCH
+
+
+def test_an_app_that_stays_calm_is_left_alone_less_often() -> None:
+    app = Interpreter(taken=LATE / 10)
+    for _ in range(CALM - 1):
+        app.rest()
+        assert app.rests.stretch == STRETCH
+    app.rest()
+    assert app.rests.stretch == LONG_STRETCH
+    assert app.pauses == [SHORT] * CALM
+
+
+def test_an_app_that_becomes_busy_has_to_be_calm_for_as_long_again() -> None:
+    app = Interpreter(taken=0.0)
+    for _ in range(CALM):
+        app.rest()
+    app.taken = LATE * 2
+    app.rest()
+    assert app.rests.stretch == 1
+    app.taken = 0.0
+    for _ in range(CALM - 1):
+        app.rest()
+        assert app.rests.stretch == STRETCH
 
 
 @pytest.mark.parametrize("age", [0.0, RECENT, -3600.0])
