@@ -189,7 +189,8 @@ class _Stream:
     # What to say
 
     async def _greet(self) -> list[str]:
-        return [*await self._hello(), *self._health_news(), *await self._catch_up()]
+        # Health comes last: it carries the number of what was told before it.
+        return [*await self._hello(), *await self._catch_up(), *self._health_news()]
 
     def _health_number(self) -> int:
         return self.feed.vitals.number(is_whole=self.wants_figures)

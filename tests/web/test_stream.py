@@ -82,7 +82,7 @@ async def test_attempts_that_the_page_was_made_with_are_not_told(backend: Backen
     write_retried_task(backend)
     change = backend.write([task("t2")])
     async with stream(server, f"?task=t1&after={change}") as seen:
-        await seen.until("tasks")
+        await seen.until("health")
         backend.write(logs=[line(7, 2)])
         assert (await events_of_a_change(seen)).keys() == {"logs", "tasks"}
 
@@ -129,6 +129,29 @@ async def test_a_connection_that_broke_resumes_without_gap_or_double(backend: Ba
         assert {each["task_id"] for each in tasks.data["tasks"]} == {"t1", "t2"}
         backend.write(logs=[line(4)])
         assert [each["seq"] for each in (await seen.until("logs")).data["entries"]] == [4]
+
+
+@pytest.mark.parametrize("events", [1, 2, 3, 4])
+async def test_a_connection_that_breaks_again_while_it_catches_up_misses_nothing(
+    backend: Backend, server: Server, events: int
+) -> None:
+    backend.write([task()])
+    backend.write([task("t2")], logs=[line(1), line(2)])
+    told: set[str] = set()
+    lines: list[int] = []
+    last = 0
+    for is_cut in (True, False):
+        async with stream(server, "?task=t1", last_event_id=last) as seen:
+            while not is_cut or events:
+                event = await seen.next()
+                assert event is not None
+                events, last = events - 1, event.id
+                told |= {each["task_id"] for each in event.data.get("tasks", ())}
+                lines += [each["seq"] for each in event.data.get("entries", ())]
+                if event.name == "health":
+                    break
+    assert told == {"t1", "t2"}
+    assert set(lines) == {1, 2}
 
 
 async def test_a_page_goes_on_from_the_change_it_was_made_at(backend: Backend, server: Server) -> None:
