@@ -26,14 +26,22 @@ def install(app: FastAPI, manager: TaskSubmitter) -> None:
     """
     gate = _gate(manager)
     app.router.dependencies.insert(0, Depends(gate))
-    for route in app.router.routes:
+    for index, route in enumerate(app.router.routes):
         included = getattr(route, "include_context", None)
         if included is not None:
             included.dependencies.insert(0, Depends(gate))
+            app.router.routes[index] = _fresh(route)
         elif isinstance(route, APIRoute | APIWebSocketRoute) and _wants_background_tasks(route.dependant):
             route.dependant.dependencies.insert(
                 0, get_parameterless_sub_dependant(depends=Depends(gate), path=route.path_format)
             )
+
+
+def _fresh(included_router: Any) -> Any:
+    """The same without what it has worked out: whoever looked at its routes before us made it do that, for good."""
+    return type(included_router)(
+        original_router=included_router.original_router, include_context=included_router.include_context
+    )
 
 
 def _gate(manager: TaskSubmitter) -> Callable[..., Awaitable[None]]:

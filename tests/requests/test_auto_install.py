@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, HTTPException, Response
+from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, HTTPException, Response, WebSocket
 from fastapi.testclient import TestClient
 
-from otel_taskflow import TaskManager, get_task_context
+from otel_taskflow import TaskAdmin, TaskManager, get_task_context
 from otel_taskflow.background import ManagedBackgroundTasks
 from otel_taskflow.model import TaskStatus
 from tests.requests.conftest import Site
@@ -46,6 +46,35 @@ def test_routers_included_before_are_managed(site: Site) -> None:
     site.manager.install(site.app)
     assert site.post("/sub/here") == 200
     assert site.row().status is TaskStatus.SUCCESS
+
+
+@pytest.mark.parametrize("is_nested", [False, True])
+@pytest.mark.parametrize("look", ["the admin's own look for collisions", "openapi"])
+def test_routers_whose_routes_were_looked_at_before_are_managed(site: Site, look: str, is_nested: bool) -> None:
+    inner, outer = APIRouter(), APIRouter()
+
+    @inner.post("/here")
+    def here(tasks: BackgroundTasks) -> None:
+        add(site, tasks)
+
+    @inner.websocket("/socket")
+    async def talk(socket: WebSocket, tasks: BackgroundTasks) -> None:
+        await socket.accept()
+        add(site, tasks)
+
+    outer.include_router(inner)
+    site.app.include_router(outer if is_nested else inner, prefix="/sub")
+    if look == "openapi":
+        site.app.openapi()
+        site.manager.install(site.app)
+    else:
+        TaskAdmin(site.app, site.manager, auto_install=True)
+    assert site.post("/sub/here") == 200
+    assert site.row().status is TaskStatus.SUCCESS
+    with site.client.websocket_connect("/sub/socket"):
+        pass
+    assert site.manager.drain(10)
+    assert [row.status for row in site.rows()] == [TaskStatus.SUCCESS] * 2
 
 
 def test_a_dependency_that_takes_background_tasks_is_managed(site: Site) -> None:
