@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from enum import Enum
 from functools import partial
 from typing import Any, Protocol
 
@@ -78,6 +79,19 @@ def new_task_id() -> str:
     return f"{drawn[:8]}-{drawn[8:12]}-4{drawn[13:16]}-{_VARIANT[drawn[16]]}{drawn[17:20]}-{drawn[20:]}"
 
 
+class Stage(Enum):
+    """How far a request is."""
+
+    OPEN = "open"
+    """Its response has not left: what is added is held."""
+    RELEASED = "released"
+    """It leaves: what is added runs when it has left."""
+    OVER = "over"
+    """What is added starts at once."""
+    FAILED = "failed"
+    """What is added does not run."""
+
+
 class _MixedTasks(BackgroundTasks):
     """A list with managed and plain tasks. Managed ones make their own spans: FastAPI's telemetry is shown the plain ones only."""
 
@@ -122,6 +136,8 @@ class ManagedBackgroundTasks(_MixedTasks):
         self._manager = task_manager
         self._loop = loop or _running_loop()
         self._held: list[HeldTask] = []
+        self._stage = Stage.OPEN
+        self._reason = ""
 
     @property
     def is_hermetic(self) -> bool:
@@ -155,40 +171,61 @@ class ManagedBackgroundTasks(_MixedTasks):
             self._held.append(held)
             if not held.is_detached:
                 self.tasks.append(_FirstAttempt(held, self))
+            if self._stage is not Stage.OPEN:
+                self._settle()
         return task_id
+
+    async def __call__(self) -> None:
+        """Run them, as the response that carries them does when it has left."""
+        await super().__call__()
+        self.start_rest()
+
+    # What becomes of them. The stage comes first and each task is taken by one: another thread may be adding one just now.
 
     def release(self) -> None:
         """The response is about to leave: the held tasks will run from now on."""
-        if self._held:
-            self._manager.release(self._held)
-            self._start_detached()
-
-    def _start_detached(self) -> None:
-        rest = []
-        for held in self._held:
-            if held.is_detached:
-                held.start(None)
-            else:
-                rest.append(held)
-        self._held = rest
+        self._stage = Stage.RELEASED
+        self._settle()
 
     def cancel(self, reason: str) -> None:
-        """The request failed: the held tasks will not run."""
-        held, self._held = self._held, []
-        if held:
-            self._manager.cancel_held(held, reason)
+        """The request failed: the held tasks will not run, nor those that are added from now on."""
+        self._stage, self._reason = Stage.FAILED, reason
+        self._settle()
 
     def start_rest(self) -> None:
-        """Start what no response has called, because the route returned a background task of its own."""
-        held, self._held = self._held, []
-        for task in held:
-            task.start(None)
+        """Start what no response has called, because the route returned a background task of its own, or it was added late."""
+        if self._stage is not Stage.FAILED:
+            self._stage = Stage.OVER
+        self._settle()
+
+    def _settle(self) -> None:
+        """Do with the held tasks what the stage of the request says."""
+        if not self._held:
+            return
+        if self._stage is Stage.FAILED:
+            self._manager.cancel_held(list(self._taken()), self._reason)
+            return
+        self._manager.release(list(self._held))
+        for held in self._taken(None if self._stage is Stage.OVER else _is_detached):
+            held.start(None)
+
+    def _taken(self, which: Callable[[HeldTask], bool] | None = None) -> Iterator[HeldTask]:
+        for held in list(self._held):
+            if (which is None or which(held)) and self._take(held):
+                yield held
+
+    def _take(self, held: HeldTask) -> bool:
+        """False if it was taken before."""
+        try:
+            self._held.remove(held)
+        except ValueError:
+            return False
+        return True
 
     async def run_first_attempt(self, held: HeldTask) -> None:
         """Start a task and wait until its first attempt has ended or the process begins to stop."""
-        if held in self._held:
+        if self._take(held):
             self._manager.release([held])
-            self._held.remove(held)
         loop = asyncio.get_running_loop()
         ended = loop.create_future()
         held.start(lambda: _resolve(loop, ended))
@@ -199,6 +236,10 @@ class ManagedBackgroundTasks(_MixedTasks):
             await ended
         finally:
             forget()
+
+
+def _is_detached(held: HeldTask) -> bool:
+    return held.is_detached
 
 
 class _FirstAttempt(BackgroundTask):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -175,6 +176,92 @@ def test_a_stream_that_fails_half_way_runs_them_since_its_response_had_left(site
 
     site.post()
     assert_ran(site)
+
+
+def test_one_that_is_added_while_the_response_leaves_runs_though_it_fails_half_way(site: Site) -> None:
+    @site.app.post("/")
+    def route(tasks=Depends(site.manager.get_tasks)) -> StreamingResponse:
+        async def body() -> AsyncIterator[str]:
+            yield "a"
+            add_to(site, tasks)
+            raise RuntimeError("half-way")
+
+        return StreamingResponse(body())
+
+    site.post()
+    assert_ran(site)
+
+
+def test_one_that_a_dependency_adds_after_the_response_runs(site: Site) -> None:
+    def audited(tasks=Depends(site.manager.get_tasks)) -> Iterator[None]:
+        yield
+        add_to(site, tasks)
+
+    @site.app.post("/", dependencies=[Depends(audited)])
+    def route() -> None:
+        """Adds none itself."""
+
+    assert site.post() == 200
+    assert_ran(site)
+
+
+def test_one_that_is_added_after_the_request_runs(site: Site) -> None:
+    lists: list[ManagedBackgroundTasks] = []
+
+    @site.app.post("/")
+    def route(tasks=Depends(site.manager.get_tasks)) -> None:
+        lists.append(tasks)
+
+    assert site.post() == 200
+    add_to(site, lists[0])
+    assert_ran(site)
+
+
+def test_one_that_is_added_after_the_request_failed_does_not_run(site: Site) -> None:
+    def audited(tasks=Depends(site.manager.get_tasks)) -> Iterator[None]:
+        try:
+            yield
+        except RuntimeError:
+            add_to(site, tasks)
+            raise
+
+    @site.app.post("/", dependencies=[Depends(audited)])
+    def route() -> None:
+        raise RuntimeError("no")
+
+    assert site.post() == 500
+    assert_cancelled(site)
+
+
+def test_those_that_threads_add_while_the_request_ends_all_run(site: Site) -> None:
+    threads: list[threading.Thread] = []
+
+    @site.app.post("/")
+    def route(tasks=Depends(site.manager.get_tasks)) -> None:
+        thread = threading.Thread(target=lambda: [add_to(site, tasks) for _ in range(50)])
+        threads.append(thread)
+        thread.start()
+
+    for _ in range(4):
+        assert site.post() == 200
+    for thread in threads:
+        thread.join()
+    assert [row.status for row in site.rows()] == [TaskStatus.SUCCESS] * 200
+    assert site.happened.count("task") == 200
+
+
+def test_a_list_that_a_response_was_given_by_hand_starts_later_ones_at_once(site: Site) -> None:
+    lists: list[ManagedBackgroundTasks] = []
+
+    @site.app.post("/")
+    async def route() -> Response:
+        lists.append(ManagedBackgroundTasks(site.manager))
+        add_to(site, lists[0])
+        return Response(background=lists[0])
+
+    assert site.post() == 200
+    add_to(site, lists[0])
+    assert [row.status for row in site.rows()] == [TaskStatus.SUCCESS] * 2
 
 
 def test_a_route_without_tasks_costs_nothing_and_stores_nothing(site: Site) -> None:
