@@ -12,6 +12,10 @@ from otel_taskflow.serialize.adapter import ValueCodec, reason
 from otel_taskflow.serialize.signature import UNKNOWN, shape_of
 
 _NOTHING = '{"args":[],"kwargs":{}}'
+MAX_BYTES = 12 * 1024 * 1024
+"""Of a call's arguments as they stand in a journal record, a text in JSON: a record holds 16 MiB, and more than these."""
+_CLEARLY_FITS = MAX_BYTES // 8
+"""Characters. One of a text takes at most four bytes, twice that if a backslash comes before it."""
 
 
 class Kept(NamedTuple):
@@ -55,6 +59,20 @@ class ArgumentCodec:
         """The arguments as JSON, or why they cannot be kept. Never raises."""
         if not args and not kwargs:
             return _kept_nothing
+        kept = self._dump(args, kwargs)
+        return kept if kept.text is None or len(kept.text) <= _CLEARLY_FITS else self._bounded(kept.text)
+
+    def _bounded(self, text: str) -> Kept:
+        size = len(to_json(text))
+        if size <= MAX_BYTES:
+            return Kept(text)
+        return Kept(
+            None,
+            f"the arguments of {self._shape.name}() take {size} bytes, and {MAX_BYTES} are kept; "
+            "pass what names the data, such as a path or a key, instead of the data",
+        )
+
+    def _dump(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Kept:
         if self._is_plain(args, kwargs):
             try:
                 return Kept(to_json({"args": args, "kwargs": kwargs}).decode())

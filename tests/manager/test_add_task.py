@@ -76,6 +76,28 @@ def test_strict_args_refuse_what_cannot_be_kept(tmp_path: Path) -> None:
         manager.stop()
 
 
+@pytest.mark.parametrize("letter", ["x", '"', "\x01", "\u20ac"])
+def test_arguments_of_any_size_run_here_and_are_kept_as_far_as_a_record_holds_them(
+    tmp_path: Path, letter: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    taken: list[int] = []
+
+    def upload(text: str) -> None:
+        taken.append(len(text))
+
+    manager = TaskManager(dir=str(tmp_path / "state"))
+    try:
+        task = manager.task(upload)
+        sizes = [100_000, 1_500_000, 13_000_000]
+        ids = [manager.add_task(task, letter * size) for size in sizes]
+        assert manager.drain()
+        assert sorted(taken) == sizes
+        assert [row_of(manager, task_id).args is not None for task_id in ids] == [True, True, False]
+        assert "pass what names the data, such as a path or a key" in caplog.text
+    finally:
+        manager.stop()
+
+
 def test_a_call_that_does_not_fit_the_function_is_refused_at_once(manager: TaskManager) -> None:
     def needs_one(value: int) -> None: ...
 
