@@ -22,7 +22,8 @@ from otel_taskflow.background.tasks import ManagedBackgroundTasks, TaskSubmitter
 def install(app: FastAPI, manager: TaskSubmitter) -> None:
     """Make the plain ``BackgroundTasks`` of all routes of ``app`` managed, those defined before and after this call.
 
-    An app that is mounted in it is an app of its own, with routes that FastAPI gives nothing of the outer one.
+    Those of a disabled manager stay plain ones, but understand the same options. An app that is mounted in it is an app of
+    its own, with routes that FastAPI gives nothing of the outer one.
     """
     gate = _gate(manager)
     app.router.dependencies.insert(0, Depends(gate))
@@ -46,8 +47,11 @@ def _fresh(included_router: Any) -> Any:
 
 def _gate(manager: TaskSubmitter) -> Callable[..., Awaitable[None]]:
     async def adopt(connection: HTTPConnection, background_tasks: BackgroundTasks) -> None:
-        if not isinstance(background_tasks, ManagedBackgroundTasks):  # Else the app's other manager has it already.
-            await follow(connection, _make_managed(background_tasks, manager))
+        if isinstance(background_tasks, ManagedBackgroundTasks):
+            return  # The app's other manager has it already.
+        managed = _make_managed(background_tasks, manager)
+        if not manager.is_disabled:
+            await follow(connection, managed)
 
     return adopt
 

@@ -287,8 +287,7 @@ class TaskManager(Submission):
 
     def install(self, app: Any) -> None:
         """Make the plain ``BackgroundTasks`` of this app's routes managed. Other apps are not touched."""
-        if not self.settings.disabled:
-            install(app, self)
+        install(app, self)
 
     def add_startup_check(self, check: Callable[[], None]) -> None:
         """Call ``check`` at each start-up of the app, before anything is started; what it raises stops the start-up."""

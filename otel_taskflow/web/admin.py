@@ -98,6 +98,8 @@ class TaskAdmin:
         self.check_routes()
         self.sub_app = self._build_sub_app(authenticator)
         task_manager.init_app(app)
+        if self.options.auto_install:
+            task_manager.install(app)
         if not task_manager.is_disabled:
             self._hang_in(Guard(self.sub_app, self.path, authenticator, self._policy(), Probes(task_manager)))
             if self.options.print_link and isinstance(authenticator, AccessToken):
@@ -160,8 +162,6 @@ class TaskAdmin:
         sub_app.mount(f"{self.path}/dashboard/static", BuiltFiles(), name="static")
 
     def _hang_in(self, guarded: ASGIApp) -> None:
-        if self.options.auto_install:
-            self._backend.install(self._app)
         self._backend.add_startup_check(self.check_routes)
         self._route = mount(self._app.router.routes, self.path, QuietApp(guarded))
         if self.options.include_in_schema:

@@ -214,3 +214,18 @@ def test_a_disabled_manager_leaves_everything_as_it_is(tmp_path: Path) -> None:
         assert client.post("/").json()
     assert ran == ["plain", "managed"]
     assert not (tmp_path / "none").exists()
+
+
+def test_a_disabled_manager_understands_the_options_of_managed_tasks(tmp_path: Path) -> None:
+    manager = TaskManager(dir=str(tmp_path / "none"), disabled=True)
+    app, ran = FastAPI(), []
+    TaskAdmin(app, manager, auto_install=True)
+
+    @app.post("/")
+    def route(tasks: ManagedBackgroundTasks) -> str:
+        return tasks.add_task(ran.append, "managed", tags={"a": "b"}, idempotency_key="once", eager=False)
+
+    with TestClient(app) as client:
+        assert client.post("/").json()
+    assert ran == ["managed"]
+    assert not (tmp_path / "none").exists()
