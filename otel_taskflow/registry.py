@@ -104,7 +104,8 @@ def define(func: Callable[..., Any], config: TaskConfig) -> TaskDefinition:
     """Check a function and its settings. Raises ConfigurationError that names the setting, the value and the remedy."""
     target = _call_target(func)
     check_config(config)
-    is_async = inspect.iscoroutinefunction(target)
+    # An AsyncMock says itself that it is one; what its class calls is a plain function.
+    is_async = inspect.iscoroutinefunction(target) or inspect.iscoroutinefunction(func)
     _check_kind(func, target)
     _check_executor(config.executor, is_async, func)
     name = config.name or _name_of(func)

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from otel_taskflow.background import answer_unavailable, install, make_dependency
 from otel_taskflow.consumers.level import level_with
+from otel_taskflow.engine.asyncio_tasks import running_loop
 from otel_taskflow.errors import ConfigurationError, ManagerClosedError
 from otel_taskflow.health import HealthReport
 from otel_taskflow.manager import running, verbs, vitals
 from otel_taskflow.manager.compatibility import missing_attribute
 from otel_taskflow.manager.drafting import blueprint_for
+from otel_taskflow.manager.durations import seconds
 from otel_taskflow.manager.lifespan import Lifespan
 from otel_taskflow.manager.parameters import given_once, split_settings, task_config
 from otel_taskflow.manager.runtime import Runtime, start_runtime
@@ -215,6 +217,7 @@ class TaskManager(Submission):
 
     def stop(self, grace: float | None = None) -> None:
         """Give running tasks ``grace`` seconds (default ``shutdown_grace``), write everything, end. Idempotent."""
+        patience = self._grace(grace)
         self._lifespan.announce_stop()
         with self._stopping:
             runtime = self._runtime
@@ -223,11 +226,14 @@ class TaskManager(Submission):
             self._watch.stop()
             try:
                 # Still ours while it stops: what running tasks add goes to it, and into its journal.
-                runtime.stop(self.settings.shutdown_grace if grace is None else grace)
+                runtime.stop(patience)
             finally:
                 self._runtime = None
                 self._readers.clear()
                 running.discard(self)
+
+    def _grace(self, given: float | None) -> float:
+        return seconds("grace={!r}", self.settings.shutdown_grace if given is None else given)
 
     async def startup(self) -> None:
         """Start as the app's lifespan does, from a lifespan of your own; ``init_app`` and ``TaskAdmin`` do it by themselves."""
@@ -245,6 +251,7 @@ class TaskManager(Submission):
 
     def close(self, grace: float | None = None) -> None:
         """Stop, and let ``add_task`` raise ManagerClosedError until the app or ``start`` starts again."""
+        grace = self._grace(grace)
         self._closed = not self.is_hermetic
         self.stop(grace)
 
@@ -315,7 +322,8 @@ class TaskManager(Submission):
             return 0
         runtime = self.runtime
         with quiet():
-            return await level_with(runtime.root, runtime.tailer, runtime.writer, self.reader(), timeout)
+            limit = seconds("level({!r})", timeout)
+            return await level_with(runtime.root, runtime.tailer, runtime.writer, self.reader(), limit)
 
     async def cancel(self, task_id: str, actor: str = "anonymous") -> TaskRow:
         """Cancel a pending, running or waiting task, in whatever process. Raises TaskNotFoundError, TaskStateError."""
@@ -335,7 +343,7 @@ class TaskManager(Submission):
 
         For scripts and tests; not on an event loop (there, ``await adrain()``). False when ``timeout`` seconds passed first.
         """
-        if _on_a_loop():
+        if running_loop() is not None:
             raise ConfigurationError("drain() would block the event loop; use `await task_manager.adrain()` here")
         return self._drain(timeout)
 
@@ -344,11 +352,12 @@ class TaskManager(Submission):
         return await asyncio.to_thread(self._drain, timeout)
 
     def _drain(self, timeout: float | None) -> bool:
+        limit = None if timeout is None else seconds("drain({!r})", timeout)
         runtime = self._runtime
         if runtime is None:
             return True
-        ended = runtime.engine.wait_idle(timeout)
-        return runtime.tailer.wait_all(runtime.writer.end, timeout if timeout is not None else 30.0) and ended
+        ended = runtime.engine.wait_idle(limit)
+        return runtime.tailer.wait_all(runtime.writer.end, 30.0 if limit is None else limit) and ended
 
     def force_flush(self, timeout: float = 5.0) -> bool:
         """Send everything that tasks have said so far to the destinations of OTLPExporters, in ``timeout`` seconds.
@@ -356,12 +365,12 @@ class TaskManager(Submission):
         False if some of it was not delivered: time was too short, a destination failed, or something was lost. What was not
         delivered waits on disk. True if there is no exporter. Not on an event loop.
         """
-        if _on_a_loop():
+        if running_loop() is not None:
             raise ConfigurationError(
                 "force_flush() would block the event loop; use `await asyncio.to_thread(task_manager.force_flush)` here"
             )
-        runtime = self._runtime
-        return runtime is None or runtime.flush_exports(timeout)
+        limit, runtime = seconds("force_flush({!r})", timeout), self._runtime
+        return runtime is None or runtime.flush_exports(limit)
 
     @property
     def trusted_client(self) -> bool:
@@ -386,11 +395,3 @@ class TaskManager(Submission):
     def redacted(self, value: Any) -> Any:
         """A JSON value for people to see: what the redaction rules find in it is replaced."""
         return self._blueprint.sanitizer.redaction.value(value)
-
-
-def _on_a_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True

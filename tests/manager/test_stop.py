@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from otel_taskflow import TaskManager
-from otel_taskflow.errors import ManagerClosedError, StoreError
+from otel_taskflow.errors import ConfigurationError, ManagerClosedError, StoreError
 from otel_taskflow.model import TaskStatus
 from tests.crash.rows import Rows
 
@@ -213,3 +214,30 @@ def test_a_disk_that_fails_when_all_is_done_does_not_fail_the_stop(
     again = TaskManager(dir=str(tmp_path))
     again.start()
     again.stop(PATIENCE)
+
+
+@pytest.mark.parametrize("wrong", ["x", None, float("nan"), True, b"1"])
+def test_a_wrong_number_of_seconds_is_refused_and_nothing_stops(tmp_path: Path, wrong: Any) -> None:
+    manager = TaskManager(dir=str(tmp_path), store="memory")
+    manager.start()
+    try:
+        for method in (manager.stop, manager.close, manager.drain, manager.force_flush):
+            if wrong is None and method is not manager.force_flush:
+                continue  # the default
+            with pytest.raises(ConfigurationError, match="must be seconds, as a number"):
+                method(wrong)
+        assert manager.is_started
+        manager.add_task(print)
+        assert manager.drain()
+    finally:
+        manager.stop()
+
+
+@pytest.mark.parametrize("long", [float("inf"), 10**400, 1e300], ids=["infinite", "an integer", "a float"])
+def test_any_length_of_time_can_be_waited_for(tmp_path: Path, long: float) -> None:
+    manager = TaskManager(dir=str(tmp_path), store="memory")
+    manager.add_task(print)
+    assert manager.drain(long)
+    assert manager.force_flush(long)
+    manager.stop(long)
+    assert not manager.is_started

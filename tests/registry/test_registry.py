@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
+from unittest.mock import AsyncMock, MagicMock
 
 import pytest
 
@@ -45,6 +46,9 @@ async def async_generator() -> AsyncIterator[int]:
         (Mailer().send, "send", False),
         (Mailer(), "Mailer", True),
         (print, "print", False),
+        (AsyncMock(), "AsyncMock", True),
+        (functools.partial(AsyncMock(), 1), "AsyncMock", True),
+        (MagicMock(), "MagicMock", False),
     ],
 )
 def test_functions_partials_methods_and_callable_objects_are_tasks(
