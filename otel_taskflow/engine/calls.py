@@ -14,6 +14,8 @@ from otel_taskflow.values import Sanitizer
 
 GOODBYE = b""
 """In the place of a call, what ends a worker in good order."""
+BEGUN = b"begun"
+"""What a worker says when it has imported what a call needs and its function begins."""
 
 
 class WorkerSetup(NamedTuple):

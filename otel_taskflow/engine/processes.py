@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from otel_taskflow.engine.calls import GOODBYE, Call, Reply, WorkerSetup, outcome_of
+from otel_taskflow.engine.calls import BEGUN, GOODBYE, Call, Reply, WorkerSetup, outcome_of
 from otel_taskflow.engine.live import RunningAttempt
 from otel_taskflow.engine.relay import Relay, Take
 from otel_taskflow.engine.threads import ThreadPool
@@ -115,8 +115,11 @@ class Worker:
         self._live: _Live | None = None
         self._is_closed = False
 
-    def run(self, call: Call, attempt: RunningAttempt, take: Take) -> Outcome:
-        """Let it run, and bring its lines meanwhile; returns when it has ended, or the process has."""
+    def run(self, call: Call, attempt: RunningAttempt, take: Take, on_begin: Callable[[], None]) -> Outcome:
+        """Let it run, and bring its lines meanwhile; returns when it has ended, or the process has.
+
+        ``on_begin`` is called when the function begins: before that the process may have to start, and import its module.
+        """
         try:
             payload = pickle.dumps(call)
         except Exception as error:  # noqa: BLE001 - arguments of the user's raise what they like
@@ -125,7 +128,7 @@ class Worker:
             try:
                 if not self._begin(attempt):
                     return attempt.cancelled_as or Interrupted("shutdown")
-                return self._ask(payload, take)
+                return self._ask(payload, take, on_begin)
             except (EOFError, OSError) as error:
                 how = self._bury(take, error)
                 return attempt.cancelled_as or Interrupted("process_died", how)
@@ -175,14 +178,15 @@ class Worker:
         self._live.wait_until_ready()
         return True
 
-    def _ask(self, payload: bytes, take: Take) -> Outcome:
+    def _ask(self, payload: bytes, take: Take, on_begin: Callable[[], None]) -> Outcome:
         live = self._live
         if live is None or live.relay is None:
             raise EOFError
         live.connection.send_bytes(payload)
-        while not live.connection.poll(LOOK_EVERY):
-            live.relay.bring(take)
-        reply: Reply = pickle.loads(live.connection.recv_bytes())  # noqa: S301 - from our own process, plain values
+        if (answer := live.next_message(take)) == BEGUN:
+            on_begin()
+            answer = live.next_message(take)
+        reply: Reply = pickle.loads(answer)  # noqa: S301 - from our own process, plain values
         live.relay.bring(take)
         self._writer.dropped.update(reply.dropped)
         return outcome_of(reply)
@@ -227,6 +231,13 @@ class _Live:
         if self.relay is None:
             self.connection.recv_bytes()
             self.relay = Relay(self.folder)
+
+    def next_message(self, take: Take) -> bytes:
+        """What the process says next; lines are brought meanwhile. Raises EOFError, OSError."""
+        while not self.connection.poll(LOOK_EVERY):
+            if self.relay is not None:
+                self.relay.bring(take)
+        return self.connection.recv_bytes()
 
     def say_goodbye(self) -> None:
         """Let it end in good order."""

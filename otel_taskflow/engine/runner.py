@@ -105,7 +105,6 @@ class Runner:
             task.attempts += 1
             task.attempt = attempt
         self._parts.telemetry.attempt_started(task.row.name)
-        self._watch_timeout(task, attempt)
         return attempt
 
     def _new_attempt(self, task: LiveTask) -> RunningAttempt:
@@ -212,6 +211,7 @@ class Runner:
         attempt = self._begin(task)
         if attempt is None:
             return
+        self._watch_timeout(task, attempt)
         task.thread_running = True
         outcome: Outcome
         try:
@@ -233,7 +233,12 @@ class Runner:
             return
         worker = self._parts.processes.worker()
         attempt.kill = lambda: worker.kill(attempt)
-        outcome = worker.run(_call_of(task, attempt), attempt, lambda payload: _take_line(task, attempt, payload))
+        outcome = worker.run(
+            _call_of(task, attempt),
+            attempt,
+            take=lambda payload: _take_line(task, attempt, payload),
+            on_begin=lambda: self._watch_timeout(task, attempt),
+        )
         self.finish(task, attempt, _decided(attempt) or outcome)
 
     # Event loops
@@ -255,6 +260,7 @@ class Runner:
         if attempt is None:
             self._parts.slots.release()
             return
+        self._watch_timeout(task, attempt)
         context = _context_of(task, attempt)
         attempt.aio_task = create_task(loop, self._run_on_loop(task, attempt), context)
         if attempt.cancelled_as is not None:

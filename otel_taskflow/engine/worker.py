@@ -6,6 +6,7 @@ import os
 import pickle
 import signal
 import threading
+from collections.abc import Callable
 from contextvars import Context
 from itertools import count
 from multiprocessing import parent_process
@@ -18,7 +19,7 @@ from opentelemetry import context as otel_context
 from otel_taskflow.context import enter_attempt
 from otel_taskflow.context.capture import install_capture
 from otel_taskflow.engine.attempt_log import AttemptLog
-from otel_taskflow.engine.calls import GOODBYE, Call, Reply, WorkerSetup, packed
+from otel_taskflow.engine.calls import BEGUN, GOODBYE, Call, Reply, WorkerSetup, packed
 from otel_taskflow.engine.relay import RELAYED_NAME
 from otel_taskflow.engine.results import judge_result
 from otel_taskflow.journal.mark import read_mark
@@ -42,7 +43,7 @@ def serve(connection: Connection, setup: WorkerSetup) -> None:
     connection.send_bytes(b"ready")
     while (payload := _received(connection)) != GOODBYE:
         dropped = journal.dropped.copy()
-        reply = _run(payload, journal, setup)
+        reply = _run(payload, journal, setup, lambda: connection.send_bytes(BEGUN))
         connection.send(reply._replace(dropped=dict(journal.dropped - dropped)))
 
 
@@ -75,10 +76,11 @@ def _tidy(journal: JournalWriter) -> None:
             journal.reclaim(read_mark(mark))
 
 
-def _run(payload: bytes, journal: JournalWriter, setup: WorkerSetup) -> Reply:
+def _run(payload: bytes, journal: JournalWriter, setup: WorkerSetup, on_begin: Callable[[], None]) -> Reply:
     try:
         call: Call = pickle.loads(payload)  # noqa: S301 - from the process that started this one
         log = AttemptLog(call.context, journal, count(call.first_seq).__next__, setup.sanitizer)
+        on_begin()
         outcome = _call(call, log)
     except BaseException as error:  # noqa: BLE001 - whatever a task raises is its outcome; the worker serves on
         outcome = Raised(error)

@@ -16,7 +16,7 @@ from otel_taskflow.cli.diagnosis.journals import check
 from otel_taskflow.model import AttemptOutcome, TaskStatus
 from otel_taskflow.ports import TaskDetail
 from tests.crash.rows import Rows
-from tests.processes import work
+from tests.processes import slow_import, work
 from tests.processes.waiting import PATIENCE, is_alive, until
 
 
@@ -177,6 +177,14 @@ def test_a_timeout_ends_the_process_and_the_task_has_failed(
     assert not found.attempts[0].late_end
     assert len(rows.logs(found.task.task_id)) == 10
     until(lambda: not is_alive(int((tmp_path / "pid").read_text())))
+
+
+def test_the_time_that_a_worker_takes_to_import_the_function_is_not_taken_from_its_timeout(
+    run: Callable[..., TaskDetail], rows: Rows
+) -> None:
+    found = run(slow_import.log_a_line, config={"timeout": slow_import.LIMIT})
+    assert found.task.status is TaskStatus.SUCCESS
+    assert [line.message for line in rows.logs(found.task.task_id)] == ["imported"]
 
 
 def test_the_doctor_tells_a_worker_from_the_process_that_it_works_for(
