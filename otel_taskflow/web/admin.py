@@ -22,7 +22,7 @@ from otel_taskflow.web.api import Api
 from otel_taskflow.web.backend import AdminBackend
 from otel_taskflow.web.credentials import AccessToken, Authenticator, OpenDoor, passwords_from
 from otel_taskflow.web.deep_links import DeepLinks
-from otel_taskflow.web.document import describe
+from otel_taskflow.web.document import describe, merge
 from otel_taskflow.web.greeting import print_link_at_start
 from otel_taskflow.web.guard import Guard
 from otel_taskflow.web.health import Probes
@@ -186,9 +186,6 @@ def _add_to_schema(app: FastAPI, sub_app: FastAPI) -> None:
     original = app.openapi
 
     def openapi() -> dict[str, Any]:
-        own, ours = original(), sub_app.openapi()
-        theirs, added = own.get("components", {}), ours.get("components", {})
-        components = {kind: {**added.get(kind, {}), **theirs.get(kind, {})} for kind in {**theirs, **added}}
-        return {**own, "paths": {**own["paths"], **ours["paths"]}, "components": components}
+        return merge(original(), sub_app.openapi())
 
     app.openapi = openapi  # type: ignore[method-assign]
