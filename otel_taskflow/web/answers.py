@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field, create_model
 
 from otel_taskflow.model import AttemptOutcome, TaskStatus
+from otel_taskflow.web.api import BEHIND, CUT
 
 
 class TaskBase(BaseModel):
@@ -45,6 +47,12 @@ class TaskBase(BaseModel):
         description="False if it can be neither run by another process nor retried: its arguments or its function were not kept."
     )
     expires_at: str | None = Field(description="From then on its first attempt does not start any more.")
+    args: list[Any] | None = Field(
+        None, description="Positional arguments, masked. Only with `display_func_args=True`."
+    )
+    kwargs: dict[str, Any] | None = Field(
+        None, description="Named arguments, masked. Only with `display_func_args=True`."
+    )
 
 
 class TaskInList(TaskBase):
@@ -148,23 +156,47 @@ MetricsOut: type[BaseModel] = create_model(
     dropped=(dict[str, int], ...),
 )
 
-_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description": "No task has this id."}}
-_VERB: dict[int | str, dict[str, Any]] = {
-    **_NOT_FOUND,
-    400: {"model": Problem, "description": "The task is in a state that does not allow it."},
+
+def _problem(
+    status: int, when: str, headers: Mapping[str, Any] = MappingProxyType({})
+) -> dict[int | str, dict[str, Any]]:
+    return {status: {"model": Problem, "description": when, **({"headers": dict(headers)} if headers else {})}}
+
+
+def _header(kind: str, text: str) -> dict[str, Any]:
+    return {"schema": {"type": kind}, "description": text}
+
+
+_BEHIND = {
+    BEHIND: _header(
+        "integer", "So many events are not in this answer yet, though they were acknowledged; left out when it is 0."
+    )
 }
-_UNKNOWN: dict[int | str, dict[str, Any]] = {
-    409: {"model": Problem, "description": "This process has no function of that name."}
+_LINK = {"Link": _header("string", '`<?...>; rel="next"`: the next page; left out on the last one.')}
+_CUT = {CUT: _header("string", "`shown=10000; total=<all>`: `logs` has not all lines.")}
+_RETRY_AFTER = {"Retry-After": _header("integer", "Seconds.")}
+
+_READ: dict[int | str, dict[str, Any]] = {200: {"headers": _BEHIND}}
+_NOT_FOUND = _problem(404, "No task has this id.")
+_READ_TASK = {**_READ, **_problem(404, "No task has this id.", _BEHIND)}
+_TEXT = {"text/plain": {"schema": {"type": "string"}}}
+_VERB = {**_NOT_FOUND, **_problem(400, "The task is in a state that does not allow it.")}
+_UNKNOWN = _problem(409, "This process has no function of that name.")
+ALWAYS: dict[int | str, dict[str, Any]] = {
+    **_problem(401, "No valid credentials."),
+    **_problem(403, "The host is not served, or a browser's request does not come from the dashboard itself."),
+    **_problem(422, "A parameter is unknown or wrong."),
+    **_problem(429, "Too many wrong passwords came from this address.", _RETRY_AFTER),
+    **_problem(503, "The store cannot be read, or did not answer in time."),
 }
-ALWAYS: dict[int | str, dict[str, Any]] = {401: {"model": Problem}, 422: {"model": Problem}}
 """What every route may answer."""
 ANSWERS: Mapping[str, Mapping[str, Any]] = {
-    "list_tasks": {"response_model": list[TaskInList]},
-    "metrics": {"response_model": MetricsOut},
+    "list_tasks": {"response_model": list[TaskInList], "responses": {200: {"headers": {**_LINK, **_BEHIND}}}},
+    "metrics": {"response_model": MetricsOut, "responses": _READ},
     "health": {"response_model": HealthOut},
-    "task": {"response_model": TaskOut, "responses": _NOT_FOUND},
-    "logs": {"response_model": LogPageOut, "responses": _NOT_FOUND},
-    "logs_text": {"responses": _NOT_FOUND},
+    "task": {"response_model": TaskOut, "responses": {**_READ_TASK, 200: {"headers": {**_CUT, **_BEHIND}}}},
+    "logs": {"response_model": LogPageOut, "responses": _READ_TASK},
+    "logs_text": {"responses": {**_READ_TASK, 200: {"headers": _BEHIND, "content": _TEXT}}},
     "cancel": {"response_model": VerbOut, "responses": _VERB},
     "retry": {"response_model": VerbOut, "responses": {**_VERB, **_UNKNOWN}},
 }

@@ -78,7 +78,7 @@ class Api:
             add(method, path, _refuse(what, instead), what, include_in_schema=False)
         add("GET", "/{task_id}", self.task, "One task")
         add("GET", "/{task_id}/logs", self.logs, "Log lines")
-        add("GET", "/{task_id}/logs.txt", self.logs_text, "Log as text", response_class=_PlainText)
+        add("GET", "/{task_id}/logs.txt", self.logs_text, "Log as text", response_class=Response)
         add("POST", "/{task_id}/cancel", self.cancel, "Cancel")
         add("POST", "/{task_id}/retry", self.retry, "Retry")
         return router
@@ -198,10 +198,6 @@ class _ReadInTime(APIRoute):
             return await in_time(handler(request))
 
         return handle
-
-
-class _PlainText(Response):
-    media_type = "text/plain"
 
 
 def _refuse(what: str, instead: str) -> Callable[[], Awaitable[Response]]:
