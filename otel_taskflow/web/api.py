@@ -141,11 +141,11 @@ class Api:
 
     # Verbs
 
-    async def cancel(self, task_id: TaskId, request: Request) -> Response:
+    async def cancel(self, task_id: TaskId, request: Request, _question: Annotated[NoQuestion, Query()]) -> Response:
         """Cancel a pending, running or waiting task."""
         return self._done(await self._obey(self.backend.cancel, task_id, request))
 
-    async def retry(self, task_id: TaskId, request: Request) -> Response:
+    async def retry(self, task_id: TaskId, request: Request, _question: Annotated[NoQuestion, Query()]) -> Response:
         """Run a finished task again as a new task; `task_id` is the new one's."""
         return self._done(await self._obey(self.backend.retry, task_id, request))
 

@@ -49,7 +49,7 @@ class LogsQuestion(_Question):
     links: bool = Field(False, description="With the links of each line, by the templates of `TaskAdmin(links=...)`.")
 
 
-class StreamQuestion(BaseModel):
+class StreamQuestion(_Question):
     """Parameters of the live stream."""
 
     task: str | None = Field(None, max_length=200)

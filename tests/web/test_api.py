@@ -198,6 +198,21 @@ async def test_verbs_answer_as_the_reference_does(backend: Backend) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path"),
+    [("POST", "t1/retry"), ("POST", "t1/cancel"), ("GET", "dashboard/stream"), ("GET", "t1"), ("GET", "t1/logs.txt")],
+)
+async def test_a_parameter_that_is_unknown_is_refused_and_nothing_is_done(
+    backend: Backend, method: str, path: str
+) -> None:
+    backend.write([task(status=TaskStatus.FAILED)])
+    async with client(make_app(backend), BEARER) as program:
+        with anyio.fail_after(5):
+            answer = await program.request(method, f"/tasks/{path}?colour=red")
+    assert (answer.status_code, backend.verbs) == (422, [])
+    assert "colour" in json.dumps(answer.json()["detail"])
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
     [
         ("GET", "audit"),
         ("GET", "queues"),
