@@ -40,13 +40,22 @@ class Window:
         """Send the app a request that adds a task; the task's id, once it can be read: a busy machine may be behind."""
         added = httpx.post(f"{self.server.base}/shop/{name}", params={"number": number}).raise_for_status()
         task_id, deadline = str(added.json()), time.monotonic() + PATIENCE / 1000
-        while self._ask(task_id).status_code == 404:
+        while self.ask(f"/tasks/{task_id}").status_code == 404:
             assert time.monotonic() < deadline
             time.sleep(0.05)
         return task_id
 
-    def _ask(self, task_id: str) -> httpx.Response:
-        return httpx.get(f"{self.server.base}/tasks/{task_id}", headers={"authorization": f"Bearer {self.token}"})
+    def ask(self, path: str) -> httpx.Response:
+        """Read from the API, as a program does."""
+        return httpx.get(self.server.base + path, headers=self._bearer)
+
+    def post(self, path: str) -> None:
+        """Use a verb of the API, as a program does."""
+        httpx.post(self.server.base + path, headers=self._bearer).raise_for_status()
+
+    @property
+    def _bearer(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.token}"}
 
     def wait_until(self, task_id: str, status: str) -> None:
         """Open the task and wait until its head says so."""

@@ -124,6 +124,17 @@ def test_a_log_of_many_lines_opens_at_once_and_ends_at_its_end(window: Window) -
     expect(page.locator(".log-count")).to_have_text("40 lines")
 
 
+def test_a_filter_without_lines_says_so(window: Window) -> None:
+    page = window.page
+    task_id = window.add("charge")
+    window.wait_until(task_id, "Success")
+    window.open(f"/tasks/{task_id}?tab=logs&level=error")
+    expect(page.get_by_role("heading", name="No such lines")).to_be_visible()
+    expect(page.get_by_text("Loading")).to_have_count(0)
+    page.get_by_role("link", name="Show all lines").click()
+    expect(page.locator(".log-count")).to_have_text("1 line")
+
+
 def test_new_lines_come_by_themselves(window: Window) -> None:
     page = window.page
     task_id = window.add("flaky", 7)
@@ -151,6 +162,36 @@ def test_a_running_task_can_be_cancelled_but_not_by_a_double_click(window: Windo
     page.get_by_role("button", name="Cancel the task").click()
     expect(page.locator(".head-state .status")).to_have_text("Cancelled")
     expect(page.get_by_text("Cancelled by hand.")).to_be_visible()
+
+
+def test_a_press_on_cancel_that_comes_too_late_does_not_retry(window: Window) -> None:
+    page = window.page
+    task_id = window.add("patient")
+    window.wait_until(task_id, "Running")
+    page.get_by_role("button", name="Cancel").focus()
+    page.evaluate(PRESS_RETRY_AS_SOON_AS_IT_IS_THERE)
+    window.post(f"/tasks/{task_id}/cancel")
+    expect(page.locator(".head-state .status")).to_have_text("Cancelled")
+    retry = page.get_by_role("button", name="Retry")
+    expect(retry).to_be_enabled()
+    expect(retry).not_to_be_focused()
+    page.keyboard.press("Enter")
+    page.wait_for_function("window.pressed === 1")
+    assert task_id in window.path
+    assert window.ask("/tasks/metrics").json()["total"] == 1
+
+
+PRESS_RETRY_AS_SOON_AS_IT_IS_THERE = """() => {
+    window.pressed = 0;
+    const watch = new MutationObserver(() => {
+        const retry = [...document.querySelectorAll("button")].find((each) => each.textContent === "Retry");
+        if (!retry) return;
+        watch.disconnect();
+        retry.click();
+        window.pressed += 1;
+    });
+    watch.observe(document.body, { childList: true, subtree: true, characterData: true });
+}"""
 
 
 def test_what_tasks_say_is_text(window: Window) -> None:

@@ -1,7 +1,7 @@
 /** The log of a task: what to show of it, the lines, and one line in full. */
 
 import { linksOfLine } from "../deep-links";
-import { count, value, visible } from "../format";
+import { count, plural, value, visible } from "../format";
 import { type LogController } from "../log-controller";
 import { type Attempt, isFinal, type LogEntry, type Task } from "../model";
 import { address, api, go, log, seed } from "../state";
@@ -43,6 +43,7 @@ function selectedEntry(controller: LogController, seq: number | null): LogEntry 
 }
 
 function Toolbar({ controller, attempts, view }: { controller: LogController; attempts: readonly Attempt[]; view: TaskView }) {
+  void controller.version.value;
   return (
     <div class="log-tools">
       <label>
@@ -74,8 +75,7 @@ function Toolbar({ controller, attempts, view }: { controller: LogController; at
         Extras
       </label>
       <span class="muted log-count">
-        {count(controller.lines)}
-        {controller.isCounted ? "" : "+"} lines
+        {controller.isCounted ? plural(controller.lines, "line") : `${count(controller.lines)}+ lines`}
       </span>
       <a class="button quiet" href={api.text(view.id)} target="_blank" rel="noreferrer" title="The whole log as plain text, for the browser's own search">
         Plain text
@@ -85,6 +85,7 @@ function Toolbar({ controller, attempts, view }: { controller: LogController; at
 }
 
 function NoLines({ controller, task, view }: { controller: LogController; task: Task; view: TaskView }) {
+  void controller.version.value;
   if (!controller.isCounted) return controller.problem.value ? null : <div class="empty muted">Loading …</div>;
   if (view.level !== null || view.attempt !== null) {
     return (

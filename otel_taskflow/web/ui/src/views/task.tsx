@@ -1,7 +1,7 @@
 /** One task: its head with the verbs, and four tabs. */
 
 import { useSignal } from "@preact/signals";
-import { useLayoutEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 
 import { visible } from "../format";
 import type { Attempt, Task } from "../model";
@@ -54,12 +54,28 @@ function Head({ task }: { task: Task }) {
           {why ? <span class="muted">{why}</span> : null}
         </p>
       </div>
-      <Verbs task={task} />
+      <Verbs key={task.task_id} task={task} />
     </header>
   );
 }
 
-/** Retry is for what went wrong, cancel for what is not over; a second click in the same place never cancels. */
+/** Milliseconds in which a press may still be meant for what stood in the same place before. */
+const REACTION = 700;
+
+/** True from a change of the value until people have had the time to see it. */
+function useJustChanged(value: boolean): boolean {
+  const seen = useSignal(value);
+  useEffect(() => {
+    const timer = setTimeout(() => (seen.value = value), REACTION);
+    return () => clearTimeout(timer);
+  }, [value]);
+  return seen.value !== value;
+}
+
+/**
+ * Retry is for what went wrong, cancel for what is not over. A second click in the same place never cancels, and a press on
+ * Cancel that comes too late never retries: each button is one of its own, which takes no focus over.
+ */
 function Verbs({ task }: { task: Task }) {
   const busy = useSignal(false);
   const isAsking = useSignal(false);
@@ -68,11 +84,13 @@ function Verbs({ task }: { task: Task }) {
     await obey(verb, task.task_id);
     busy.value = isAsking.value = false;
   };
-  if (isFinal(task.status)) {
+  const isOver = isFinal(task.status);
+  const isFresh = useJustChanged(isOver);
+  if (isOver) {
     if (!isRetryable(task.status)) return null;
     return (
       <div class="verbs">
-        <button type="button" class="button primary" disabled={busy.value} onClick={() => void act("retry")}>
+        <button key="retry" type="button" class="button primary" disabled={busy.value || isFresh} onClick={() => void act("retry")}>
           Retry
         </button>
       </div>
@@ -81,7 +99,7 @@ function Verbs({ task }: { task: Task }) {
   if (!isAsking.value) {
     return (
       <div class="verbs">
-        <button type="button" class="button danger" onClick={() => (isAsking.value = true)}>
+        <button key="ask" type="button" class="button danger" onClick={() => (isAsking.value = true)}>
           Cancel
         </button>
       </div>
@@ -89,10 +107,10 @@ function Verbs({ task }: { task: Task }) {
   }
   return (
     <div class="verbs" role="group" aria-label="Cancel this task?">
-      <button type="button" class="button danger" disabled={busy.value} onClick={() => void act("cancel")}>
+      <button key="cancel" type="button" class="button danger" disabled={busy.value} onClick={() => void act("cancel")}>
         Cancel the task
       </button>
-      <button type="button" class="button" disabled={busy.value} onClick={() => (isAsking.value = false)} ref={focusOnce}>
+      <button key="keep" type="button" class="button" disabled={busy.value} onClick={() => (isAsking.value = false)} ref={focusOnce}>
         Let it run
       </button>
     </div>
