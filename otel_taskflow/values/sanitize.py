@@ -17,6 +17,7 @@ _PLAIN_CHARACTERS = 512
 _MIN, _MAX = -(2**63), 2**63 - 1
 _INFINITY = float("inf")
 _ADMITTED_KEYS = 4096
+_NUL = "\\u0000"
 
 
 class Sanitizer:
@@ -89,12 +90,13 @@ class Sanitizer:
         walk = Walk(self.limits, self.redaction, self.counts)
         result: dict[str, str] = {}
         for key, value in given[: self.limits.tags]:
-            result[unused_key(walk.key(key), result)] = self._tag(walk, as_text(key), value)
+            result[unused_key(walk.key(key).replace("\0", _NUL), result)] = self._tag(walk, as_text(key), value)
         return result
 
     def _tag(self, walk: Walk, key: str, value: Any) -> str:
         kept = walk.member(key, value)
-        return self.redaction.text(kept if isinstance(kept, str) else as_text(kept))
+        # A text with a NUL in it ends there for SQLite, and is not found by all of it.
+        return self.redaction.text(kept if isinstance(kept, str) else as_text(kept)).replace("\0", _NUL)
 
     def _admit(self, key: str) -> bool:
         """Whether the key is harmless and well-formed; what was found is remembered for a bounded number of keys."""

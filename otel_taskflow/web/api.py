@@ -24,7 +24,7 @@ from otel_taskflow.web.deep_links import DeepLinks
 from otel_taskflow.web.guard import IDENTITY
 from otel_taskflow.web.health import report_json
 from otel_taskflow.web.logs import LogQuestion, parse_position, read_lines, read_page, stream_text
-from otel_taskflow.web.questions import ListQuestion, LogsQuestion, NoQuestion
+from otel_taskflow.web.questions import ListQuestion, LogsQuestion, NoQuestion, tag_of
 from otel_taskflow.web.responses import Json, refusal
 from otel_taskflow.web.views import Redact, detail_json, lines_with_links, log_json, metrics_json, task_json, with_links
 
@@ -88,7 +88,7 @@ class Api:
     async def list_tasks(self, question: Annotated[ListQuestion, Query()]) -> Response:
         """Tasks, newest first. The `Link` header leads to the next page."""
         headers = await self.caught_up()
-        where = TaskFilter(question.status, question.func_name, _tag(question.tag), trace_id=question.trace_id)
+        where = TaskFilter(question.status, question.func_name, tag_of(question.tag), trace_id=question.trace_id)
         try:
             page = await self.backend.reader().list_tasks(where, question.limit, question.cursor)
         except ValueError as error:
@@ -210,13 +210,6 @@ def _refuse(what: str, instead: str) -> Callable[[], Awaitable[Response]]:
 def _check_id(task_id: str) -> None:
     if not _TASK_ID.fullmatch(task_id):
         raise HTTPException(404, "Task not found")
-
-
-def _tag(text: str | None) -> tuple[str, str] | None:
-    if text is None:
-        return None
-    key, _, value = text.partition(":")
-    return key, value
 
 
 def _next_query(question: ListQuestion, cursor: str) -> str:

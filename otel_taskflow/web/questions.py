@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from otel_taskflow.model import TaskStatus
+
+_TAG = r"^(?:\\[\s\S]|[^:\\])*:"
+"""The key of a tag and the colon behind it; with a backslash before it, a colon is one of the key's own."""
+_LONGEST_TAG = 10_000
+"""Longer than any that is kept, also when all of its key is escaped and secrets have become marks."""
 
 Level = Literal["debug", "info", "warning", "error"]
 
@@ -25,7 +31,10 @@ class ListQuestion(_Question):
     status: TaskStatus | None = Field(None, description="Only tasks in this state.")
     func_name: str | None = Field(None, max_length=500, description="Only tasks of this name.")
     tag: str | None = Field(
-        None, max_length=1000, pattern=r"^[^:]+:", description="Only tasks with this tag: `key:value`."
+        None,
+        max_length=_LONGEST_TAG,
+        pattern=_TAG,
+        description="Only tasks with this tag: `key:value`. In the key, a colon is written as `\\:`, a backslash as `\\\\`.",
     )
     trace_id: str | None = Field(
         None, pattern=r"^[0-9a-f]{32}$", description="Only tasks of this trace: of their own span, or of an attempt's."
@@ -55,3 +64,11 @@ class StreamQuestion(_Question):
     task: str | None = Field(None, max_length=200)
     after: int | None = Field(None, ge=0, le=2**63 - 1)
     health: bool = False
+
+
+def tag_of(text: str | None) -> tuple[str, str] | None:
+    """Key and value of a tag that was asked for."""
+    found = re.match(_TAG, text or "")
+    if text is None or found is None:
+        return None
+    return re.sub(r"\\([\\:])", r"\1", text[: found.end() - 1]), text[found.end() :]

@@ -298,6 +298,10 @@ def test_messages_are_text(sanitizer: Sanitizer) -> None:
     assert sanitizer.max_plain_bytes <= Limits().message_bytes
 
 
+def test_a_nul_in_a_tag_is_written_out_so_that_the_tag_can_be_found(sanitizer: Sanitizer) -> None:
+    assert sanitizer.tags({"a\0b": "c\0d"}) == {"a\\u0000b": "c\\u0000d"}
+
+
 def test_tags_are_texts(sanitizer: Sanitizer) -> None:
     tags = {"tenant": "a", "n": 5, "yes": True, "token": "t", "url": "https://u:p@h", "\ud800": "\ud800"}
     assert sanitizer.tags(tags) == {

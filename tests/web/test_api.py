@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 import anyio
 import pytest
 
 from otel_taskflow.model import ErrorInfo, TaskStatus
+from otel_taskflow.values.limits import Limits
+from otel_taskflow.values.redaction import Redaction
+from otel_taskflow.values.sanitize import Sanitizer
 from otel_taskflow.web import api as api_module
 from otel_taskflow.web import stream as stream_module
 from otel_taskflow.web.responses import Json
@@ -68,6 +72,24 @@ async def test_the_list_can_be_filtered(backend: Backend) -> None:
     questions = ["status=failed", "func_name=report", "tag=customer:8", "tag=note:a:b", "status=success"]
     found = [[each["task_id"] for each in (await get(backend, f"/tasks?{each}")).json()] for each in questions]
     assert found == [["t1"], ["t2"], ["t3"], ["t1"], []]
+
+
+@pytest.mark.parametrize(
+    ("key", "asked_for"),
+    [("x:y", r"x\:y"), ("", ""), ("a\\", r"a\\"), ("\\:", r"\\\:"), ("a\\b", r"a\b"), ("k\n", "k\n")],
+)
+async def test_every_tag_can_be_asked_for(backend: Backend, key: str, asked_for: str) -> None:
+    backend.write([task(tags={key: "z:\\ \n"}), task("t2", tags={"x": "y:z:\\ \n"})])
+    answer = await get(backend, f"/tasks?{urlencode({'tag': asked_for + ':' + 'z:' + chr(92) + ' ' + chr(10)})}")
+    assert [each["task_id"] for each in answer.json()] == ["t1"]
+
+
+async def test_the_longest_tag_that_is_kept_can_be_asked_for(backend: Backend) -> None:
+    kept = Sanitizer(Limits(), Redaction()).tags({":" * 500: "//a:b@c " * 500})
+    backend.write([task(tags=kept)])
+    ((key, value),) = kept.items()
+    asked_for = urlencode({"tag": key.replace(":", "\\:") + ":" + value})
+    assert [each["task_id"] for each in (await get(backend, f"/tasks?{asked_for}")).json()] == ["t1"]
 
 
 async def test_the_link_header_leads_through_all_pages(backend: Backend) -> None:

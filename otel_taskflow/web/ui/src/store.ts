@@ -4,7 +4,7 @@
  */
 
 import type { Metrics, Task } from "./model";
-import type { ListView } from "./url";
+import { type ListView, tagOf } from "./url";
 
 interface Row {
   readonly task: Task;
@@ -64,8 +64,8 @@ export function matches(task: Task, view: ListView): boolean {
   if (view.name !== null && task.func_name !== view.name) return false;
   if (view.trace !== null && task.trace_id !== view.trace) return false;
   if (view.tag === null) return true;
-  const split = view.tag.indexOf(":");
-  return task.tags[view.tag.slice(0, split)] === view.tag.slice(split + 1);
+  const tag = tagOf(view.tag);
+  return tag !== null && task.tags[tag.key] === tag.value;
 }
 
 export interface Listing {

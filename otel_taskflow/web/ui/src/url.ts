@@ -70,7 +70,7 @@ export function parse(base: string, path: string, search: string): View {
     page: "list",
     status: oneOf(STATUSES, query.get("status")),
     name: query.get("func_name") || null,
-    tag: tag !== null && tag.indexOf(":") > 0 ? tag : null,
+    tag: tag !== null && tagOf(tag) ? tag : null,
     trace: /^[0-9a-f]{32}$/.exec(query.get("trace_id") ?? "")?.[0] ?? null,
   };
 }
@@ -97,6 +97,15 @@ export function href(base: string, view: View): string {
  */
 export function baseOf(path: string, believed: string): string {
   return /^(.*)\/dashboard(?:\/tasks\/[^/]*|\/health)?\/?$/.exec(path)?.[1] ?? believed;
+}
+
+/** `key:value`, as the API takes it: a colon of the key's own has a backslash before it. */
+export const tagText = (key: string, value: string): string => `${key.replace(/[\\:]/g, "\\$&")}:${value}`;
+
+/** Key and value of a tag that is asked for. */
+export function tagOf(text: string): { key: string; value: string } | null {
+  const found = /^((?:\\[^]|[^:\\])*):/.exec(text);
+  return found ? { key: (found[1] ?? "").replace(/\\([\\:])/g, "$1"), value: text.slice(found[0].length) } : null;
 }
 
 /** Parameters with a value, as a query. */

@@ -49,13 +49,14 @@ test("filters by state, name and tag", () => {
   const rows = [
     task("a", { status: "failed" }),
     task("b", { func_name: "report" }),
-    task("c", { tags: { customer: "c:7" } }),
+    task("c", { tags: { customer: "c:7", "x:y": "z" } }),
   ];
   const state = merge(NO_TASKS, rows, 1);
   assert.deepEqual(ids(state, ALL, { ...EVERYTHING, status: "failed" }), ["a"]);
   assert.deepEqual(ids(state, ALL, { ...EVERYTHING, name: "report" }), ["b"]);
   assert.deepEqual(ids(state, ALL, { ...EVERYTHING, tag: "customer:c:7" }), ["c"]);
   assert.deepEqual(ids(state, ALL, { ...EVERYTHING, tag: "other:x" }), []);
+  assert.deepEqual(ids(state, ALL, { ...EVERYTHING, tag: "x\\:y:z" }), ["c"]);
 });
 
 test("what is older than the last loaded page is not shown: there would be a gap", () => {

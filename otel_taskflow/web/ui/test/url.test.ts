@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { baseOf, EVERYTHING, HEALTH, href, parse, taskView, type View, withQuery } from "../src/url";
+import { baseOf, EVERYTHING, HEALTH, href, parse, tagOf, tagText, taskView, type View, withQuery } from "../src/url";
 
 const read = (address: string): View => {
   const url = new URL(address, "http://host");
@@ -31,6 +31,16 @@ test("what an address cannot mean is left out", () => {
   assert.deepEqual(read("/app/tasks/dashboard?status=nonsense&tag=nocolon&func_name=&trace_id=xyz"), EVERYTHING);
   assert.deepEqual(read("/app/tasks/dashboard/tasks/a1?tab=x&attempt=0&level=loud&line=-3"), taskView("a1"));
   assert.deepEqual(read("/app/tasks/dashboard/tasks/%E0%A4%A"), taskView("%E0%A4%A"));
+});
+
+test("every tag survives being asked for", () => {
+  for (const [key, value] of [["a", "b:c"], ["a:b", "c"], ["", "e"], ["\\", "\\:"], ["\\:", ""], ["a\nb", "\n"]] as const) {
+    assert.deepEqual(tagOf(tagText(key, value)), { key, value });
+    const view: View = { ...EVERYTHING, tag: tagText(key, value) };
+    assert.deepEqual(read(href("/app/tasks", view)), view);
+  }
+  assert.equal(tagOf("nocolon"), null);
+  assert.equal(tagOf("no\\:colon"), null);
 });
 
 test("only parameters with a value become a query", () => {

@@ -7,7 +7,7 @@ import { linksOfRequest, linksOfTask, type Ready } from "../deep-links";
 import { duration, plural, visible } from "../format";
 import { type Attempt, shown, type Task } from "../model";
 import { address, go, log, now, seed } from "../state";
-import { EVERYTHING, type TaskView, taskView } from "../url";
+import { EVERYTHING, tagText, type TaskView, taskView } from "../url";
 import { DeepLinks } from "./deep-links";
 import { Duration } from "./list";
 import { RowView } from "./log-lines";
@@ -191,7 +191,7 @@ function Tags({ tags }: { tags: Record<string, string> }) {
     <Fact name="Tags">
       <span class="chips">
         {entries.map(([name, value]) => (
-          <Tag key={name} name={name} value={value} href={address({ ...EVERYTHING, tag: `${name}:${value}` })} />
+          <Tag key={name} name={name} value={value} href={address({ ...EVERYTHING, tag: tagText(name, value) })} />
         ))}
       </span>
     </Fact>

@@ -6,7 +6,7 @@ import { call, count, duration, NOTHING, oneLine, percent, visible } from "../fo
 import { isFinal, shown, STATUSES, type Task } from "../model";
 import { address, go, hasMore, holdList, isReading, lastList, lastOpened, listing, listIsRead, listProblem, listWindow, now, readListAgain, showMore, tasks } from "../state";
 import { names } from "../store";
-import { EVERYTHING, type ListView, taskView } from "../url";
+import { EVERYTHING, type ListView, tagText, taskView } from "../url";
 import { dueIn, WORDS } from "../words";
 import { Ago, Empty, ProblemBox, Status, StatusMark, Tag, useCurrentInSight } from "./parts";
 
@@ -166,7 +166,7 @@ function Row({ task }: { task: Task }) {
       </span>
       <span role="cell" class="cell-tags">
         {Object.entries(task.tags).map(([name, value]) => (
-          <Tag key={name} name={name} value={value} href={address({ ...EVERYTHING, tag: `${name}:${value}` })} />
+          <Tag key={name} name={name} value={value} href={address({ ...EVERYTHING, tag: tagText(name, value) })} />
         ))}
       </span>
       <span role="cell" class="number cell-attempts">
