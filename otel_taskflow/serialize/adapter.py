@@ -6,18 +6,22 @@ import inspect
 import math
 import threading
 from collections.abc import AsyncIterator, Iterator
+from datetime import datetime, time
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
+from otel_taskflow.serialize.sameness import is_same
 from otel_taskflow.serialize.signature import UNKNOWN
 
 _CONFIG = ConfigDict(ser_json_inf_nan="strings", ser_json_bytes="base64", val_json_bytes="base64")
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 _FREE = (UNKNOWN, Any, object)
 _DEPTH = 64
+# What an int of at most 4,300 digits fits in: none with more can be read from JSON.
+_MOST_BITS = 14_284
 # Names of fields serve both ways, whatever the aliases; before pydantic 2.11 only aliases can.
 _BY_NAME = "by_name" in inspect.signature(TypeAdapter.validate_json).parameters
 _ACCEPTED: dict[str, Any] = {"by_alias": True, "by_name": True} if _BY_NAME else {}
@@ -42,6 +46,8 @@ class ValueCodec:
     def is_plain(self, value: Any) -> bool:
         """Whether JSON has this value as it is, and the annotation gives back the same."""
         kind = type(value)
+        if kind is int:
+            return int in self._plain and value.bit_length() <= _MOST_BITS
         return kind in self._plain and (kind is not float or math.isfinite(value))
 
     def dump(self, value: Any) -> bytes:
@@ -88,22 +94,15 @@ class ValueCodec:
 def _round_trip(adapter: TypeAdapter[Any], value: Any) -> bytes:
     """The value as a JSON text that was read back and compared. Raises whatever the type's own code raises."""
     text = adapter.dump_json(value, by_alias=not _BY_NAME, round_trip=True, warnings="error")
-    if not is_same(adapter.validate_json(text, **_ACCEPTED), value, _DEPTH):
-        raise CannotKeepError("it would come back as another value")
+    if not is_same(adapter.validate_json(text, **_ACCEPTED), value):
+        raise CannotKeepError(f"it would come back as another value{_part_lost(value)}")
     return text
 
 
-def is_same(one: Any, other: Any, depth: int) -> bool:
-    """Whether both are equal and of the same types, down to the entries of builtin containers. NaN equals NaN."""
-    if type(one) is not type(other):
-        return False
-    if type(one) is float:
-        return one == other or (math.isnan(one) and math.isnan(other))
-    if depth and type(one) in (list, tuple):
-        return len(one) == len(other) and all(is_same(a, b, depth - 1) for a, b in zip(one, other, strict=True))
-    if depth and type(one) is dict:
-        return one.keys() == other.keys() and all(is_same(one[key], other[key], depth - 1) for key in other)
-    return bool(one == other)
+def _part_lost(value: Any) -> str:
+    """What goes with JSON of the value that is met most."""
+    zone = value.tzinfo if isinstance(value, (datetime, time)) else None
+    return ": of its time zone only the offset is kept, so pass it in UTC" if zone is not None else ""
 
 
 def _scalars_of(annotation: Any) -> frozenset[type]:
@@ -133,6 +132,8 @@ def _check_native(value: Any, depth: int = _DEPTH) -> None:
             _check_native(item, depth - 1)
     elif kind is float and not math.isfinite(value):
         raise CannotKeepError(f"{value} has no JSON; annotate the parameter with float")
+    elif kind is int and value.bit_length() > _MOST_BITS:
+        raise CannotKeepError(f"an int of more than 4300 digits is not read from JSON; {_PLAIN_DATA}")
     elif kind not in _SCALARS:
         raise CannotKeepError(f"{_shown(kind)} is not JSON; annotate the parameter with its type, or {_PLAIN_DATA}")
 

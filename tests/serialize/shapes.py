@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timezone
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, computed_field
@@ -65,6 +66,12 @@ class Point:
     at: datetime
 
 
+@dataclass
+class Visit:
+    at: datetime
+    seen: datetime | None = field(default=None, compare=False)
+
+
 class Pair(NamedTuple):
     left: int
     right: UUID
@@ -81,6 +88,7 @@ class Session:
 
 ID = UUID("12345678-1234-5678-1234-567812345678")
 NOON = datetime(2026, 4, 1, 12, tzinfo=timezone.utc)
+BERLIN_NOON = datetime(2026, 3, 28, 12, tzinfo=ZoneInfo("Europe/Berlin"))
 ORDER = Order(id=ID, to=Address(city="Ulm", since=date(2026, 4, 1)), amount=Decimal("9.90"))
 
 

@@ -3,21 +3,25 @@ from __future__ import annotations
 import json
 import math
 import threading
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
-from datetime import date, datetime, timedelta
+from contextlib import suppress
+from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, TypeAdapter
 
 from otel_taskflow.errors import TaskArgumentError
 from otel_taskflow.serialize import ArgumentCodec, Kept
 from tests.serialize.shapes import (
+    BERLIN_NOON,
     ID,
     NOON,
     ORDER,
@@ -31,6 +35,7 @@ from tests.serialize.shapes import (
     Rush,
     Session,
     Strict,
+    Visit,
     back_and_forth,
     function_of,
     id_of,
@@ -57,6 +62,16 @@ if TYPE_CHECKING:
         (datetime, NOON),
         (datetime, NOON.replace(tzinfo=None)),
         (date, date(2026, 4, 1)),
+        (datetime, NOON.astimezone(timezone(timedelta(hours=-3, minutes=-30)))),
+        (datetime, TypeAdapter(datetime).validate_json('"2026-04-01T12:00:00+02:00"')),
+        (time, time(12, 30)),
+        (time, time(12, 30, tzinfo=timezone.utc)),
+        (Visit, Visit(NOON, BERLIN_NOON)),
+        (deque[int], deque([1, 2])),
+        (defaultdict[str, list[int]], defaultdict(list, {"a": [1]})),
+        (OrderedDict[str, int], OrderedDict(b=1, a=2)),
+        (set[float], {1.0, 2.5}),
+        (dict[date, set[UUID]], {date(2026, 4, 1): {ID}}),
         (timedelta, timedelta(seconds=1.5)),
         (Decimal, Decimal("1.10")),
         (Path, Path("/a")),
@@ -112,6 +127,21 @@ def test_nan_comes_back() -> None:
         (dict, {"id": ID}, "another value"),
         (Callable, print, "Callable"),
         (list, [{1, 2}], "another value"),
+        (datetime, BERLIN_NOON, "pass it in UTC"),
+        (datetime | None, BERLIN_NOON, "pass it in UTC"),
+        (list[datetime], [BERLIN_NOON], "another value"),
+        (dict[datetime, int], {BERLIN_NOON: 1}, "another value"),
+        (Strict, Strict(at=NOON, kind="a").model_copy(update={"at": BERLIN_NOON}), "another value"),
+        (Point, Point(1, BERLIN_NOON), "another value"),
+        (time, time(12, tzinfo=ZoneInfo("Europe/Berlin")), "pass it in UTC"),
+        (datetime, NOON.replace(tzinfo=None, fold=1), "another value"),
+        (deque[int], deque([1], maxlen=5), "another value"),
+        (defaultdict[str, list[int]], defaultdict(None, {"a": [1]}), "another value"),
+        (defaultdict[str, int], defaultdict(lambda: 7, {"a": 1}), "another value"),
+        (set[float], {1}, "another value"),
+        (frozenset[float], frozenset({1, 2.5}), "another value"),
+        (deque[float], deque([1]), "another value"),
+        (dict[float, int], {1: 1}, "another value"),
         (str, "\ud800", "lone surrogate"),
     ],
     ids=id_of,
@@ -171,6 +201,29 @@ def test_an_annotation_may_be_anything() -> None:
 def test_no_arguments_are_kept_too() -> None:
     assert ArgumentCodec(print).dump((), {}) == Kept('{"args":[],"kwargs":{}}')
     assert ArgumentCodec(print).load('{"args":[],"kwargs":{}}') == ((), {})
+
+
+@pytest.mark.parametrize("annotation", [int, int | None, Any, object, int | str])
+def test_an_int_of_more_digits_than_are_read_from_json_is_not_kept(annotation: Any) -> None:
+    for value in (10**4300, 10**5000, -(10**5000)):
+        kept = ArgumentCodec(function_of(annotation)).dump((value,), {})
+        assert kept.problem is not None
+        assert "pass plain data" in kept.problem
+    assert ArgumentCodec(function_of(list[annotation])).dump(([10**5000],), {}).text is None
+    assert back_and_forth(function_of(annotation), 10**4299) == ((10**4299,), {})
+
+
+AT = st.datetimes(timezones=st.none() | st.sampled_from([timezone.utc, ZoneInfo("Europe/Berlin"), ZoneInfo("UTC")]))
+
+
+@settings(deadline=None)
+@given(AT, st.integers(-300, 300))
+def test_a_time_that_is_kept_goes_on_as_the_one_that_was_passed(at: datetime, days: int) -> None:
+    kept = ArgumentCodec(function_of(datetime)).dump((at,), {})
+    assume(kept.text is not None)
+    ((loaded,), _) = ArgumentCodec(function_of(datetime)).load(kept.text or "")
+    with suppress(OverflowError):
+        assert str(loaded + timedelta(days=days)) == str(at + timedelta(days=days))
 
 
 def test_an_iterator_is_not_used_up() -> None:
