@@ -59,4 +59,10 @@ def _hint() -> None:
 
 
 def _safe_for_record(extra: dict[str, Any]) -> dict[str, Any]:
-    return {f"extra_{key}" if key in _record_attributes else key: value for key, value in extra.items()}
+    safe = {key: value for key, value in extra.items() if key not in _record_attributes}
+    for key in extra.keys() - safe.keys():
+        name = f"extra_{key}"
+        while name in extra:
+            name = f"extra_{name}"
+        safe[name] = extra[key]
+    return safe

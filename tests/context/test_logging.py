@@ -77,3 +77,10 @@ def test_an_extra_that_a_record_factory_sets_costs_the_extras_not_the_line(caplo
     finally:
         logging.setLogRecordFactory(original)
     assert [record.getMessage() for record in caplog.records] == ["hello"]
+
+
+def test_an_extra_that_gets_another_name_takes_nobody_elses(caplog: pytest.LogCaptureFixture) -> None:
+    task_log("hello", level="warning", extra_name="b", name="a", args=1, extra_extra_args=2)
+    (record,) = caplog.records
+    extra = {key: value for key, value in vars(record).items() if key.startswith("extra_")}
+    assert extra == {"extra_name": "b", "extra_extra_name": "a", "extra_args": 1, "extra_extra_args": 2}
