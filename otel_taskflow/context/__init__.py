@@ -1,5 +1,6 @@
 """Where am I: the running attempt, what it says about itself, and ``task_log``."""
 
+from otel_taskflow.context.carrying import wrap
 from otel_taskflow.context.current import (
     LogSink,
     TaskContext,
@@ -7,7 +8,6 @@ from otel_taskflow.context.current import (
     current_attempt,
     enter_attempt,
     get_task_context,
-    wrap,
 )
 from otel_taskflow.context.logging import task_log
 

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextvars import Context, ContextVar, copy_context
+from contextvars import Context, ContextVar
 from dataclasses import dataclass, field
-from functools import wraps
-from typing import Any, ParamSpec, Protocol, TypeVar
-
-P = ParamSpec("P")
-T = TypeVar("T")
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +16,7 @@ class TaskContext:
         task_id: Id of the task.
         func_name: Registered name of the function.
         attempt: 0 for the first run, 1 for the first retry, ... (telemetry's ``attempt.number`` is one higher).
-        tags: The tags given to ``add_task``.
+        tags: The tags given to ``add_task``; a copy of this attempt's own.
         trace_id: Trace id of the attempt's span, 32 hexadecimal digits.
         span_id: Span id of the attempt's span, 16 hexadecimal digits.
     """
@@ -60,19 +56,3 @@ def get_task_context() -> TaskContext | None:
     """Return the context of the running task, or None outside a task."""
     attempt = _current.get()
     return None if attempt is None else attempt.context
-
-
-def wrap(func: Callable[P, T]) -> Callable[P, T]:
-    """Carry the running task into a raw thread or executor.
-
-    ``threading.Thread(target=wrap(work))`` or ``executor.submit(wrap(work))`` starts without the caller's context;
-    a wrapped function sees the task's ``task_log``, context and current span. Each call runs in a copy of the context
-    in which ``wrap`` was called.
-    """
-    captured = copy_context()
-
-    @wraps(func)
-    def in_context(*args: P.args, **kwargs: P.kwargs) -> T:
-        return captured.copy().run(func, *args, **kwargs)
-
-    return in_context

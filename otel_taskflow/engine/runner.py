@@ -118,7 +118,7 @@ class Runner:
         identity = task.last_span = span.identity
         started = AttemptStarted(row.task_id, now, number, identity, worker, queue_wait, previous, code_name)
         self._parts.writer.append(encode(started))
-        context = TaskContext(row.task_id, row.name, number, row.tags, identity.trace_id, identity.span_id)
+        context = TaskContext(row.task_id, row.name, number, dict(row.tags), identity.trace_id, identity.span_id)
         log = AttemptLog(context, self._parts.writer, task.next_seq, self._parts.sanitizer)
         attempt = RunningAttempt(number, span, log, now, queue_wait)
         # Read beside the clock: counted from later, the attempt would end before its last line.

@@ -72,6 +72,22 @@ def test_children_of_gather_and_to_thread_are_in_their_attempt(manager: TaskMana
     assert sorted(messages(seen, task_id)) == ["one", "three", "two"]
 
 
+def test_what_an_attempt_does_to_its_tags_changes_nothing_else(manager: TaskManager, seen: Seen) -> None:
+    found: list[dict[str, str]] = []
+
+    def work() -> None:
+        context = get_task_context()
+        assert context is not None
+        found.append(dict(context.tags))
+        context.tags["a"] = "CHANGED"  # type: ignore[index]
+        raise ValueError
+
+    task_id = manager.add_task(manager.task(retries=1)(work), tags={"a": "1"})
+    assert manager.drain()
+    assert found == [{"a": "1"}, {"a": "1"}]
+    assert seen.task(task_id).tags == {"a": "1"}
+
+
 def test_tasks_that_run_at_once_keep_apart(manager: TaskManager, seen: Seen) -> None:
     async def work(name: str) -> None:
         for _ in range(20):
