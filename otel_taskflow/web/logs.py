@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from otel_taskflow.model import AttemptRow, LogRow
 from otel_taskflow.ports import StoreReader
 from otel_taskflow.web.views import log_line, separator
 
 PAGE_CHARACTERS = 4 * 1024 * 1024
-"""A page of a log ends early when its messages are longer than this."""
+"""A page of a log ends early when its messages and extras are longer than this."""
 LINES_IN_DETAIL = 10_000
 _STEP = 1000
 _MAX_NUMBER = 2**63 - 1
@@ -56,21 +56,34 @@ def parse_position(after: str | None) -> Position:
     return Position(attempt - 1, seq, floor)
 
 
-async def read_page(reader: StoreReader, task_id: str, attempts: int, question: LogQuestion) -> LogPage:
-    """A page of lines in order of (attempt, seq)."""
+def size_of_line(line: LogRow) -> int:
+    """Characters of its message and its extras."""
+    return len(line.message) + _characters(line.extra)
+
+
+async def read_page(
+    reader: StoreReader,
+    task_id: str,
+    attempts: int,
+    question: LogQuestion,
+    size: Callable[[LogRow], int] = size_of_line,
+) -> LogPage:
+    """A page of lines in order of (attempt, seq): as many as are wanted, or as have room, but one at least."""
     lines: list[LogRow] = []
+    left = PAGE_CHARACTERS
     async for piece in _pieces(reader, task_id, attempts, question):
-        lines.extend(piece)
-        if len(lines) > question.limit:
-            break
-    page = _within(lines[: question.limit], PAGE_CHARACTERS)
-    has_more = len(lines) > len(page)
-    return LogPage(page, _cursor(page[-1], question.position.floor) if has_more and page else None)
+        for line in piece:
+            left -= size(line)
+            if len(lines) == question.limit or (lines and left < 0):
+                return LogPage(lines, _cursor(lines[-1], question.position.floor))
+            lines.append(line)
+    return LogPage(lines, None)
 
 
 async def read_lines(reader: StoreReader, task_id: str, attempts: Sequence[AttemptRow]) -> tuple[list[str], bool]:
     """The whole log as texts with the retry separators, capped; True if lines were left out."""
-    page = await read_page(reader, task_id, len(attempts), LogQuestion(LINES_IN_DETAIL))
+    wanted = LogQuestion(LINES_IN_DETAIL)
+    page = await read_page(reader, task_id, len(attempts), wanted, lambda line: len(line.message))
     last = page.lines[-1].attempt if page.cursor else len(attempts) - 1
     return list(with_separators(page.lines, -1, last)), page.cursor is not None
 
@@ -108,32 +121,38 @@ def _retries(after: int, until: int) -> range:
 async def _pieces(
     reader: StoreReader, task_id: str, attempts: int, question: LogQuestion
 ) -> AsyncIterator[Sequence[LogRow]]:
-    """One more line than the limit, in as few queries as the question allows."""
-    position, wanted = question.position, question.limit + 1
+    """All lines from the position on, in as few queries as the question allows."""
+    position = question.position
     if not position.floor:
-        yield await reader.get_logs(
-            task_id,
-            after=(position.attempt, position.seq),
-            limit=wanted,
-            min_level=question.min_level,
-            attempt=question.attempt,
-        )
+        async for piece in _steps(reader, task_id, question, (position.attempt, position.seq), question.attempt):
+            yield piece
         return
     for attempt in range(position.attempt, attempts):
         if question.attempt in (None, attempt):
             seq = max(position.seq, position.floor) if attempt == position.attempt else position.floor
-            yield await reader.get_logs(
-                task_id, after=(attempt, seq), limit=wanted, min_level=question.min_level, attempt=attempt
-            )
+            async for piece in _steps(reader, task_id, question, (attempt, seq), attempt):
+                yield piece
 
 
-def _within(lines: Sequence[LogRow], characters: int) -> Sequence[LogRow]:
-    left = characters
-    for index, line in enumerate(lines):
-        left -= len(line.message)
-        if left < 0 and index:
-            return lines[:index]
-    return lines
+async def _steps(
+    reader: StoreReader, task_id: str, question: LogQuestion, after: tuple[int, int], attempt: int | None
+) -> AsyncIterator[Sequence[LogRow]]:
+    """A page of few lines and the one after it at once; many lines step by step, for they may be long."""
+    limit = min(question.limit, _STEP) + 1
+    while True:
+        piece = await reader.get_logs(task_id, after=after, limit=limit, min_level=question.min_level, attempt=attempt)
+        yield piece
+        if len(piece) < limit:
+            return
+        after = (piece[-1].attempt, piece[-1].seq)
+
+
+def _characters(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, Mapping):
+        return sum(len(key) + _characters(each) for key, each in value.items())
+    return sum(map(_characters, value)) if isinstance(value, list | tuple) else 1
 
 
 def _cursor(last: LogRow, floor: int) -> str:

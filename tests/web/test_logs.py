@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.web.parts import BEARER, HOSTILE, Backend, attempt, client, get, line, make_app, task, write_retried_task
@@ -57,13 +59,39 @@ async def test_a_late_line_is_neither_lost_nor_doubled_when_reading_after_a_sequ
     assert sorted(seen) == [4, 5, 6, 7]
 
 
-async def test_a_page_of_huge_lines_ends_early_but_moves_on(backend: Backend) -> None:
-    lines = [line(number, message="x" * 200_000) for number in range(1, 31)]
+@pytest.mark.parametrize(
+    "huge",
+    [{"message": "x" * 200_000}, {"extra": {f"n{number}": ["x" * 2000, 1] for number in range(100)}}],
+    ids=["message", "extras"],
+)
+async def test_a_page_of_huge_lines_ends_early_but_moves_on(backend: Backend, huge: dict[str, Any]) -> None:
+    lines = [line(number, **huge) for number in range(1, 31)]
     backend.write([task(attempts=1)], [attempt(0, "t1")], lines)
     page = (await get(backend, "/tasks/t1/logs")).json()
     assert 1 < len(page["entries"]) < 30
     rest = (await get(backend, f"/tasks/t1/logs?after={page['cursor']}")).json()
     assert rest["entries"][0]["seq"] == page["entries"][-1]["seq"] + 1
+
+
+async def test_a_page_of_many_lines_is_read_step_by_step(backend: Backend) -> None:
+    lines = [line(number, number // 1600) for number in range(1, 3501)]
+    backend.write([task(attempts=3)], [attempt(number) for number in range(3)], lines)
+    for question, first, last, has_more in (
+        ("limit=10000", 1, 3500, False),
+        ("limit=3500", 1, 3500, False),
+        ("limit=3499", 1, 3499, True),
+        ("limit=2001&after=700", 701, 2701, True),
+        ("limit=1000&attempt=2", 1600, 2599, True),
+    ):
+        page = (await get(backend, f"/tasks/t1/logs?{question}")).json()
+        assert [entry["seq"] for entry in page["entries"]] == list(range(first, last + 1))
+        assert (page["cursor"] is not None) is has_more
+
+
+async def test_extras_do_not_shorten_the_log_of_a_detail_which_does_not_show_them(backend: Backend) -> None:
+    lines = [line(number, extra={"text": "x" * 200_000}) for number in range(1, 31)]
+    backend.write([task(attempts=1)], [attempt(0, "t1")], lines)
+    assert len((await get(backend, "/tasks/t1")).json()["logs"]) == 30
 
 
 @pytest.mark.parametrize("question", ["after=x", "after=1.2", "after=0.1.1", "level=loud", "limit=0", "attempt=0"])
