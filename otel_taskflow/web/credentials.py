@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from otel_taskflow.errors import ConfigurationError
+from otel_taskflow.values.text import well_formed
 from otel_taskflow.web.throttle import Throttle
 
 _logger = logging.getLogger("otel_taskflow")
@@ -196,7 +197,7 @@ class Passwords:
 
 
 def passwords_from(auth: Any) -> Passwords:
-    """Read ``auth=``. Raises TypeError for another type, ConfigurationError for an empty list, user or password."""
+    """Read ``auth=``. Raises TypeError for another type, ConfigurationError for what nobody can enter."""
     method = getattr(auth, "authenticate_user", None)
     if callable(method) and not isinstance(auth, type):
         check: Callable[[str, str], bool | Awaitable[bool]] = method
@@ -211,7 +212,21 @@ def passwords_from(auth: Any) -> Passwords:
         raise ConfigurationError(
             "TaskAdmin(auth=...) must hold at least one pair, and neither user nor password may be empty"
         )
+    for user, password in pairs:
+        _check_pair(user, password)
     return Passwords(_pairs_check(tuple(pairs)))
+
+
+def _check_pair(user: str, password: str) -> None:
+    if ":" in user:
+        raise ConfigurationError(
+            f"TaskAdmin(auth=...): the user {user!r} has a colon, where HTTP Basic ends the name; take another name"
+        )
+    name, what = (f"the user {user!r}", user) if well_formed(user) != user else (f"the password of {user!r}", password)
+    if well_formed(what) != what:
+        raise ConfigurationError(
+            f"TaskAdmin(auth=...): {name} has half of a surrogate pair, which no browser can send; take another"
+        )
 
 
 def _pairs_check(pairs: Sequence[tuple[str, str]]) -> Callable[[str, str], bool]:

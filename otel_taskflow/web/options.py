@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import math
+import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from otel_taskflow.errors import ConfigurationError, UnsupportedParameterError
 from otel_taskflow.links import Link, read_links
+from otel_taskflow.values.text import as_repr, well_formed
 
 _ELSEWHERE = {
     "retention_days": "how long tasks are kept is a setting of the manager: TaskManager(retention_days=...)",
 }
+"""For these, None is the same as leaving them out."""
+_LONGEST = 100 * 365 * 86400
+"""Seconds of 100 years."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,8 @@ def check_options(given: Mapping[str, Any]) -> AdminOptions:
     """Build the options, or raise an error that names the parameter, its value and the remedy."""
     _refuse_unknown(given)
     checked = {"allowed_hosts": _hosts(given.get("allowed_hosts")), "links": read_links(given.get("links"))}
-    options = AdminOptions(**{**given, **checked})
+    known = {name: value for name, value in given.items() if name not in _ELSEWHERE}
+    options = AdminOptions(**{**known, **checked})
     _check_path(options.path)
     for name in ("display_func_args", "auto_install", "insecure", "include_in_schema", "print_link"):
         _check_bool(name, getattr(options, name))
@@ -66,9 +71,9 @@ def check_parts(app: object, task_manager: object) -> None:
 
 def _refuse_unknown(given: Mapping[str, Any]) -> None:
     for name, value in given.items():
-        if name in _ELSEWHERE:
+        if name in _ELSEWHERE and value is not None:
             raise UnsupportedParameterError(f"TaskAdmin({name}={value!r}): {_ELSEWHERE[name]}")
-        if name not in AdminOptions.__dataclass_fields__:
+        if name not in _ELSEWHERE and name not in AdminOptions.__dataclass_fields__:
             raise ConfigurationError(f"TaskAdmin() has no parameter {name!r} (given {value!r}); check the spelling")
 
 
@@ -90,8 +95,10 @@ def _check_bool(name: str, value: Any) -> None:
 
 def _check_seconds(name: str, value: Any) -> None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or value <= 0:
-        raise ConfigurationError(f"TaskAdmin({name}={value!r}) must be a number of seconds above 0")
+    if not is_number or not 0 < value <= _LONGEST:
+        raise ConfigurationError(
+            f"TaskAdmin({name}={as_repr(value)}) must be a number of seconds above 0 and up to {_LONGEST} (100 years)"
+        )
 
 
 def _check_title(title: Any) -> None:
@@ -107,6 +114,11 @@ def _check_secret(secret: Any) -> None:
             "TaskAdmin(secret_key=...) must be a text or bytes of at least 16 characters; "
             "make one with `python -c 'import secrets; print(secrets.token_urlsafe(32))'`"
         )
+    if isinstance(secret, str) and well_formed(secret) != secret:
+        raise ConfigurationError(
+            "TaskAdmin(secret_key=...) has half of a surrogate pair, which no text in UTF-8 can hold; "
+            "give it as bytes, or take another one"
+        )
 
 
 def _hosts(given: Any) -> tuple[str, ...] | None:
@@ -117,10 +129,25 @@ def _hosts(given: Any) -> tuple[str, ...] | None:
             f"TaskAdmin(allowed_hosts={given!r}) must be a list of host names, e.g. ['app.example.com']"
         )
     hosts = tuple(given)
-    wrong = [host for host in hosts if not isinstance(host, str) or not host or "/" in host]
-    if wrong or not hosts:
+    names = [_host(host) for host in hosts]
+    if not hosts or None in names:
         raise ConfigurationError(
             f"TaskAdmin(allowed_hosts={list(hosts)!r}) must hold host names without scheme or port, "
             "e.g. ['app.example.com', '*.example.com'], or '*' for any"
         )
-    return tuple(host.lower() for host in hosts)
+    return tuple(name for name in names if name is not None)
+
+
+def _host(given: Any) -> str | None:
+    """The name as requests are compared with it, None if it can be no host's: an IPv6 address has no brackets."""
+    if not isinstance(given, str) or not given or "/" in given:
+        return None
+    name = given.lower()
+    if ":" not in name:
+        return name
+    address = name[1:-1] if name.startswith("[") and name.endswith("]") else name
+    try:
+        ipaddress.IPv6Address(address)
+    except ValueError:
+        return None
+    return address

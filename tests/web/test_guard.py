@@ -229,6 +229,13 @@ async def test_a_list_of_hosts_holds_for_everybody(backend: Backend) -> None:
     assert "allowed_hosts=['example.org']" in other.json()["detail"]
 
 
+@pytest.mark.parametrize("name", ["::1", "[::1]"])
+async def test_an_ipv6_address_may_be_listed_with_and_without_brackets(backend: Backend, name: str) -> None:
+    async with client(make_app(backend, allowed_hosts=[name]), BEARER) as program:
+        answers = [await program.get("/tasks", headers={"host": host}) for host in ("[::1]:8000", "[::1]", "[::2]")]
+    assert [answer.status_code for answer in answers] == [200, 200, 403]
+
+
 # Every answer
 
 

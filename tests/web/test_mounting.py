@@ -153,6 +153,16 @@ async def test_redirects_never_leave_the_host(backend: Backend) -> None:
         ({"title": " "}, "title=' '"),
         ({"insecure": 1}, "insecure=1"),
         ({"colour": "red"}, "'colour'"),
+        ({"auth": ("a:b", "c")}, "the user 'a:b' has a colon"),
+        ({"auth": [("ann", "pass"), ("b\ud800", "c")]}, r"the user 'b\\ud800' has half of a surrogate pair"),
+        ({"auth": ("ann", "\ud800")}, "the password of 'ann' has half of a surrogate pair"),
+        ({"secret_key": "\ud800" * 20}, "secret_key=.*half of a surrogate pair"),
+        ({"allowed_hosts": ["x:80"]}, r"allowed_hosts=\['x:80'\]"),
+        ({"allowed_hosts": ["[::1]:80"]}, "without scheme or port"),
+        ({"token_expiry": 1e11}, r"token_expiry=100000000000.0\) .* up to 3153600000"),
+        ({"token_expiry": 10**400}, "token_expiry=1000"),
+        ({"poll_interval": 10**5000}, "poll_interval=<unprintable int>"),
+        ({"poll_interval": float("inf")}, "poll_interval=inf"),
     ],
 )
 def test_an_option_that_cannot_be_used_is_named(backend: Backend, options: dict[str, Any], named: str) -> None:
@@ -170,6 +180,10 @@ def test_an_auth_of_another_type_is_a_type_error_that_keeps_the_secret(backend: 
 def test_a_parameter_of_the_reference_that_lives_elsewhere_says_where(backend: Backend) -> None:
     with pytest.raises(UnsupportedParameterError, match=r"TaskManager\(retention_days="):
         TaskAdmin(FastAPI(), backend, retention_days=3)
+
+
+def test_none_for_a_parameter_of_the_reference_is_the_same_as_leaving_it_out(backend: Backend) -> None:
+    assert TaskAdmin(FastAPI(), backend, retention_days=None).options == TaskAdmin(FastAPI(), backend).options
 
 
 def test_auto_install_makes_plain_background_tasks_managed(backend: Backend) -> None:
