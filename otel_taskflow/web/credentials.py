@@ -58,6 +58,8 @@ class Authenticator(Protocol):
     """The ``WWW-Authenticate`` header of a refusal."""
     refusal: str
     """What a refused person is told to do."""
+    programs: str
+    """How a program, which is no page of the dashboard, changes something."""
     scheme: str
     """How OpenAPI calls it: ``bearer``, ``basic``, or nothing."""
 
@@ -70,6 +72,7 @@ class OpenDoor:
 
     challenge = ""
     refusal = ""
+    programs = "Programs send no `Origin`"
     scheme = ""
 
     async def identify(self, shown: Credentials) -> Identity | None:
@@ -81,6 +84,7 @@ class AccessToken:
     """The access token as a bearer, in a link, or as the session cookie that a link was exchanged for."""
 
     scheme = "bearer"
+    programs = "Programs use `Authorization: Bearer`"
     challenge = 'Bearer realm="tasks"'
     refusal = (
         "Open the link with the access token that the app printed at start-up, or send the token as "
@@ -154,6 +158,7 @@ class Passwords:
     """``auth=``: user and password through HTTP Basic, checked by ``check(user, password)``."""
 
     scheme = "basic"
+    programs = "Programs send user and password (HTTP Basic) without an `Origin`"
     challenge = 'Basic realm="tasks", charset="UTF-8"'
     refusal = "Give the user and the password that TaskAdmin was given in auth=."
 

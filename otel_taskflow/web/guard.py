@@ -101,8 +101,8 @@ class Guard:
             return self._refuse(
                 question,
                 403,
-                "Refused: this request does not come from the dashboard's own page. Programs use "
-                "`Authorization: Bearer`; pages send `X-Otel-Taskflow: 1` from the same origin.",
+                f"Refused: this request does not come from the dashboard's own page. {self._authenticator.programs}; "
+                "pages send `X-Otel-Taskflow: 1` from the same origin.",
             )
         return self._refuse(question, 401, self._authenticator.refusal)
 

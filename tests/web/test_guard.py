@@ -189,6 +189,25 @@ async def test_a_browser_that_sends_passwords_by_itself_acts_only_from_the_own_p
     assert [foreign.status_code, own.status_code, program.status_code] == [403, 200, 200]
 
 
+@pytest.mark.parametrize(
+    ("options", "hint"),
+    [
+        ({}, "Programs use `Authorization: Bearer`"),
+        ({"auth": ("ann", "pass")}, "Programs send user and password (HTTP Basic) without an `Origin`"),
+        ({"insecure": True}, "Programs send no `Origin`"),
+    ],
+)
+async def test_who_is_refused_for_a_foreign_origin_is_told_what_works_here(
+    backend: Backend, options: dict[str, Any], hint: str
+) -> None:
+    async with client(make_app(backend, **options)) as browser:
+        await browser.get(f"/tasks/dashboard?token={TOKEN}")
+        headers = {"origin": "http://evil.example", **(basic("ann", "pass") if "auth" in options else {})}
+        answer = await browser.post("/tasks/t1/cancel", headers=headers)
+    assert answer.status_code == 403
+    assert f" {hint}; pages send" in answer.json()["detail"]
+
+
 async def test_a_program_with_the_token_needs_no_marker(backend: Backend) -> None:
     backend.write([task()])
     async with client(make_app(backend), BEARER) as program:
