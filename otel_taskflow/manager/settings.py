@@ -54,7 +54,11 @@ class Settings:
         'Where tasks are kept: a path, a `sqlite:///` URL, `"memory"` or a Store. Default: `tasks.db` in `dir`.',
     )
     name: str = _setting("default", _text, "Name of the manager; two managers in one process need two names.")
-    disabled: bool = _setting(False, _boolean, "Plain BackgroundTasks behaviour: nothing is kept, nothing is shown.")
+    disabled: bool = _setting(
+        False,
+        _boolean,
+        "Plain BackgroundTasks behaviour: nothing is kept, nothing is shown, and the two probes answer ok.",
+    )
     on_store_error: str = _setting(
         "raise",
         _choice("raise", "degrade", "refuse"),

@@ -24,8 +24,8 @@ from otel_taskflow.web.credentials import AccessToken, Authenticator, OpenDoor, 
 from otel_taskflow.web.deep_links import DeepLinks
 from otel_taskflow.web.document import describe, merge
 from otel_taskflow.web.greeting import print_link_at_start
-from otel_taskflow.web.guard import Guard
-from otel_taskflow.web.health import Probes
+from otel_taskflow.web.guard import Guard, ProbesOnly
+from otel_taskflow.web.health import PROBES, Probes
 from otel_taskflow.web.options import AdminOptions, check_options, check_parts
 from otel_taskflow.web.pages import BuiltFiles, Pages, without_slash
 from otel_taskflow.web.policy import Policy
@@ -44,8 +44,8 @@ _STATUS_OF: Sequence[tuple[type[TaskflowError], int]] = (
 class TaskAdmin:
     """HTTP API and dashboard of a TaskManager, under ``path`` of an app.
 
-    Everybody needs the access token that is printed at start-up, unless ``auth`` or ``insecure`` says otherwise. For a
-    disabled manager nothing is mounted.
+    Everybody needs the access token that is printed at start-up, unless ``auth`` or ``insecure`` says otherwise. A
+    disabled manager has the two probes and nothing else.
 
     Args:
         app: The FastAPI app. The manager starts and stops with it.
@@ -100,7 +100,9 @@ class TaskAdmin:
         task_manager.init_app(app)
         if self.options.auto_install:
             task_manager.install(app)
-        if not task_manager.is_disabled:
+        if task_manager.is_disabled:
+            self._hang_in_probes()
+        else:
             self._hang_in(Guard(self.sub_app, self.path, authenticator, self._policy(), Probes(task_manager)))
             if self.options.print_link and isinstance(authenticator, AccessToken):
                 print_link_at_start(app, f"{self.path}/dashboard", task_manager)
@@ -160,6 +162,12 @@ class TaskAdmin:
         add(f"{self.path}/dashboard/tasks/{{task_id}}", pages.task_page, **shell)
         add(f"{self.path}/dashboard/trace/{{trace_id}}", pages.trace_page, **shell)
         sub_app.mount(f"{self.path}/dashboard/static", BuiltFiles(), name="static")
+
+    def _hang_in_probes(self) -> None:
+        """A probe does not ask whether tasks are kept, and an app may have routes of its own in place of the rest."""
+        answering = QuietApp(ProbesOnly(self.path, Probes(self._backend)))
+        for probe in PROBES:
+            mount(self._app.router.routes, f"{self.path}{probe}", answering)
 
     def _hang_in(self, guarded: ASGIApp) -> None:
         self._backend.add_startup_check(self.check_routes)

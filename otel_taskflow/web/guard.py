@@ -43,7 +43,7 @@ class Guard:
             return
         guarded_send = _with_security_headers(send)
         inner = inner_path(scope, self._path)
-        if scope["method"] in ("GET", "HEAD") and self._probes.answers(inner):
+        if self._probes.answers(scope["method"], inner):
             await self._probes(inner, scope, receive, guarded_send)
             return
         question = ask(scope, self._path)
@@ -113,6 +113,25 @@ class Guard:
             return refusal(status, f"Unauthorized. {detail}" if status == 401 else detail, headers)
         title = {401: "Who is there?", 429: "Not now"}.get(status, "Not here")
         return page("refused.html", status, {"title": title, "detail": detail}, headers)
+
+
+class ProbesOnly:
+    """What a disabled manager has in place of all that is guarded: the two probes, and nothing else."""
+
+    def __init__(self, path: str, probes: Probes) -> None:
+        self._path = path
+        self._probes = probes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a probe."""
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        inner, guarded_send = inner_path(scope, self._path), _with_security_headers(send)
+        if self._probes.answers(scope["method"], inner):
+            await self._probes(inner, scope, receive, guarded_send)
+        else:
+            await refusal(404, "Not Found")(scope, receive, guarded_send)
 
 
 def ask(scope: Scope, path: str) -> Question:

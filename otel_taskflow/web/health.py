@@ -27,6 +27,9 @@ def _part(part: PartHealth) -> dict[str, Any]:
     return {"part": part.part, "state": part.state, "why": part.why, "remedy": part.remedy}
 
 
+PROBES = ("/livez", "/readyz")
+
+
 class Vitals:
     """The newest report, for the live streams of one loop. ``changes`` counts what their banners must follow."""
 
@@ -57,20 +60,21 @@ class Probes:
     """``livez`` and ``readyz``: for whoever asks, without a session, so they say nothing but yes or no.
 
     Alive is what answers. Ready is what is started, does not end and reaches its store; telemetry has no part in either.
+    Who is disabled has no store, and waits for nothing.
     """
 
     def __init__(self, backend: AdminBackend) -> None:
         self._backend = backend
 
-    def answers(self, path: str) -> bool:
-        """Whether this path below the admin's is one of the two, exactly."""
-        return path in ("/livez", "/readyz")
+    def answers(self, method: str, path: str) -> bool:
+        """Whether somebody asks for one of the two, exactly; ``path`` is the one below the admin's."""
+        return method in ("GET", "HEAD") and path in PROBES
 
     async def __call__(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer."""
-        is_well = path == "/livez" or self._backend.is_ready
+        is_well = path == "/livez" or self._backend.is_disabled or self._backend.is_ready
         response = PlainTextResponse("ok" if is_well else "not ok", 200 if is_well else 503)
         await response(scope, receive, send)
 
 
-__all__ = ["Probes", "Vitals", "report_json", "troubles_json"]
+__all__ = ["PROBES", "Probes", "Vitals", "report_json", "troubles_json"]

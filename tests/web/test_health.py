@@ -75,6 +75,33 @@ async def test_only_exactly_the_two_need_no_session(backend: Backend, path: str)
         } == {401}
 
 
+async def test_a_disabled_process_answers_its_probes_and_nothing_else() -> None:
+    app = FastAPI()
+    TaskAdmin(app, TaskManager(disabled=True))
+    asked = [(method, path) for path in PROBES for method in ("GET", "HEAD")]
+    beside = [
+        ("POST", "/tasks/livez"),
+        ("GET", "/tasks/livez/x"),
+        *(("GET", f"/tasks{end}") for end in ("", "/x/logs")),
+    ]
+    async with app.router.lifespan_context(app), client(app) as anybody:
+        answers = [await anybody.request(*each) for each in asked]
+        others = [await anybody.request(*each) for each in beside]
+    assert [answer.text for answer in answers] == ["ok", "", "ok", ""]
+    assert {answer.status_code for answer in answers} == {200}
+    assert {answer.headers["cache-control"] for answer in answers} == {"no-store"}
+    assert {answer.status_code for answer in others} == {404}
+
+
+async def test_a_disabled_process_leaves_the_rest_of_the_path_to_the_app() -> None:
+    app = FastAPI()
+    TaskAdmin(app, TaskManager(disabled=True))
+    app.get("/tasks/{name}")(lambda name: name)
+    async with app.router.lifespan_context(app), client(app) as anybody:
+        assert (await anybody.get("/tasks/own")).json() == "own"
+        assert (await anybody.get("/tasks/livez")).text == "ok"
+
+
 async def test_degraded_telemetry_fails_neither_liveness_nor_readiness(backend: Backend) -> None:
     backend.become(STORE, TEMPO, PartHealth("spool", FAILED, "the disk is full"))
     assert (await get(backend, "/tasks/health")).json()["state"] == "degraded"
