@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from starlette.routing import BaseRoute, Match, Mount
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Scope
 
 from otel_taskflow.errors import ConfigurationError
@@ -30,8 +30,15 @@ def inner_path(scope: Scope, path: str) -> str:
     return route_path(scope).removeprefix(path)
 
 
-class AdminMount(Mount):
-    """Serves exactly ``path`` and everything below it. The sub-application sees the whole path."""
+class AdminRoute(Route):
+    """Serves exactly ``path`` and everything below it. The sub-application sees the whole path.
+
+    It is no Mount: FastAPI's telemetry puts a mount's path before the paths of the sub-application, which hold it already.
+    """
+
+    def __init__(self, path: str, app: ASGIApp, name: str) -> None:
+        super().__init__(f"{path}/{{path:path}}", app, name=name, include_in_schema=False)
+        self.path = path
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Full for http at or below the path."""
@@ -40,9 +47,9 @@ class AdminMount(Mount):
         return Match.NONE, {}
 
 
-def mount(routes: list[BaseRoute], path: str, app: ASGIApp) -> AdminMount:
+def mount(routes: list[BaseRoute], path: str, app: ASGIApp) -> AdminRoute:
     """Hang the sub-application into an app's routes."""
-    route = AdminMount(path, app=app, name="otel_taskflow")
+    route = AdminRoute(path, app, "otel_taskflow")
     routes.append(route)
     return route
 

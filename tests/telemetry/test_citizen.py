@@ -190,6 +190,24 @@ def test_the_dashboard_makes_no_operation_spans_where_its_server_spans_are_not_e
     assert [span.kind for span in recorder.spans] == [SpanKind.SERVER]
 
 
+@pytest.mark.skipif(find_spec("fastapi.telemetry") is None, reason="FastAPI has telemetry of its own from 0.142")
+@pytest.mark.parametrize("prefix", ["", "/inner"])
+def test_server_spans_of_the_dashboard_have_the_route_that_was_asked_for(recorder: Recorder, prefix: str) -> None:
+    from fastapi.testclient import TestClient
+
+    app = inner = FastAPI(telemetry={"tracer_provider": recorder.tracer_provider})
+    TaskAdmin(inner, TaskManager(store="memory", testing=True), insecure=True)
+    if prefix:
+        app = FastAPI(telemetry={"tracer_provider": recorder.tracer_provider})
+        app.mount(prefix, inner)
+    with TestClient(inner), TestClient(app, base_url="http://localhost") as client:
+        for path in ("", "/metrics", "/x/logs", "/livez", "/dashboard/static/x.js", "/a/b/c"):
+            client.get(f"{prefix}/tasks{path}")
+    routes = [dict(span.attributes or {}).get("http.route") for span in recorder.spans]
+    expected = ("", "/metrics", "/{task_id}/logs", "/{path}", "/dashboard/static/{path}", "/{path}")
+    assert routes == [f"{prefix}/tasks{path}" for path in expected]
+
+
 def test_in_link_mode_the_attempts_have_traces_of_their_own(recorder: Recorder) -> None:
     shop = Shop(recorder, fastapis_own(recorder), trace_mode="link")
     shop.ask(("POST", "/orders"))
