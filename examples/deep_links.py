@@ -42,7 +42,8 @@ def order(order_id: str, tasks=Depends(task_manager.get_tasks)):
 
 
 def main() -> None:
-    with TestClient(app, headers={"authorization": f"Bearer {task_manager.access_token()}"}) as client:
+    with TestClient(app) as client:
+        client.headers["authorization"] = f"Bearer {task_manager.access_token()}"
         task_id = client.post("/orders/A1").json()["task_id"]
         assert task_manager.drain()
         task = client.get(f"/tasks/{task_id}").json()

@@ -44,6 +44,7 @@ def run(tmp_path: Path, *command: str) -> str:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "starts at its first use" not in done.stderr
     return done.stdout
 
 
