@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import InitVar, dataclass, field, fields
 from datetime import datetime, timezone
 from typing import Any
 
+from otel_taskflow.errors import UnsupportedParameterError
 from otel_taskflow.model import FINAL_STATUSES, TaskRow, TaskStatus
 from otel_taskflow.values.lines import iso_micros
 
 
 @dataclass(frozen=True, slots=True)
 class TaskRecord:
-    """A task. Times are aware datetimes in UTC; ``duration`` is seconds over all attempts and waits."""
+    """A task. Times are aware datetimes in UTC; ``duration`` is seconds over all attempts and waits.
+
+    ``encrypted_payload`` is a parameter of fastapi-taskflow's: arguments are not encrypted here, so it can only be None.
+    """
 
     task_id: str
     func_name: str
@@ -30,6 +34,7 @@ class TaskRecord:
     stacktrace: str | None = None
     idempotency_key: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    encrypted_payload: InitVar[bytes | None] = None
     source: str = "manual"
     priority: int | None = None
     executor: str | None = None
@@ -47,6 +52,13 @@ class TaskRecord:
     held: bool = False
     expires_at: datetime | None = None
     recoverable: bool = True
+
+    def __post_init__(self, encrypted_payload: bytes | None) -> None:
+        """Refuse what this release does not have; the payload itself is not shown."""
+        if encrypted_payload is not None:
+            raise UnsupportedParameterError(
+                "TaskRecord(encrypted_payload=...): arguments are not encrypted by this release; leave encrypted_payload out"
+            )
 
     @property
     def duration(self) -> float | None:

@@ -83,6 +83,11 @@ def missing_name(name: str) -> ImportError | None:
     return None if remedy is None else ImportError(f"otel_taskflow has no {name}: {remedy}", name="otel_taskflow")
 
 
+def no_such_name(module: str, name: str) -> Exception:
+    """The error for a name that one of the modules does not have which are called as fastapi-taskflow's are."""
+    return missing_name(name) or AttributeError(f"module {module!r} has no attribute {name!r}")
+
+
 def missing_attribute(name: str) -> AttributeError:
     """The error for an attribute that TaskManager does not have."""
     if name in _ATTRIBUTES:

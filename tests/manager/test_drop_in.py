@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timezone
@@ -46,8 +47,38 @@ def test_a_config_takes_the_parameters_of_the_reference_or_refuses_them_by_name(
         TaskConfig(queue="mail")
 
 
+@pytest.mark.parametrize(
+    ("module", "names"),
+    [
+        ("loggers", ["FileLogger", "InMemoryLogger", "LifecycleEvent", "LogEvent", "StdoutLogger", "TaskObserver"]),
+        ("models", ["LifecycleEvent", "LogEvent", "TaskConfig", "TaskContext", "TaskRecord", "TaskStatus"]),
+        ("backends", []),
+    ],
+)
+def test_the_modules_of_the_reference_have_its_names_or_say_what_to_use_instead(module: str, names: list[str]) -> None:
+    found = importlib.import_module(f"otel_taskflow.{module}")
+    for name in names:
+        assert getattr(found, name) is getattr(otel_taskflow, name)
+    for name in NOT_BUILT_NAMES:
+        with pytest.raises(ImportError, match=f"otel_taskflow has no {name}: ."):
+            exec(f"from otel_taskflow.{module} import {name}")
+    assert not hasattr(found, "Nonsense")
+    with pytest.raises(ImportError, match="cannot import name 'Nonsense'"):
+        exec(f"from otel_taskflow.{module} import Nonsense")
+
+
 def test_rejected_is_a_state_that_no_task_is_in() -> None:
     assert TaskStatus("rejected") is TaskStatus.REJECTED
+
+
+def test_a_record_takes_the_parameters_of_the_reference_or_refuses_them_by_name() -> None:
+    record = TaskRecord("t1", "send", TaskStatus.FAILED, encrypted_payload=None, priority=None)
+    assert dataclasses.replace(record, error="x").error == "x"
+    with pytest.raises(
+        UnsupportedParameterError, match=r"encrypted_payload=\.\.\.\): .*leave encrypted_payload out"
+    ) as caught:
+        TaskRecord("t1", "send", TaskStatus.FAILED, encrypted_payload=b"cipher")
+    assert "cipher" not in str(caught.value)
 
 
 def test_a_record_survives_its_dictionary() -> None:
