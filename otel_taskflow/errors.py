@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 
+def shown(value: object) -> str:
+    """A number for a message: Python refuses to write out an int of thousands of digits."""
+    if isinstance(value, int) and value.bit_length() > 100:
+        return f"<an int of {value.bit_length()} bits>"
+    return repr(value)
+
+
 class TaskflowError(Exception):
     """Base of all errors of otel_taskflow."""
 

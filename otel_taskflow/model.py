@@ -6,12 +6,16 @@ writes are float seconds. ``attempt`` counts from 0 here, as in the public API; 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import InitVar, dataclass, field
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
-from otel_taskflow.errors import UnsupportedParameterError
+from otel_taskflow.errors import ConfigurationError, UnsupportedParameterError, shown
+
+LONGEST = 100 * 365 * 86400
+"""Seconds: no timer is set for longer."""
 
 
 class TaskStatus(str, Enum):
@@ -87,17 +91,39 @@ class TaskConfig:
     queue: InitVar[str | None] = None
 
     def __post_init__(self, persist: bool | None, priority: int | None, queue: str | None) -> None:
-        """Refuse what this release does not have."""
+        """Refuse what this release does not have, and numbers that no timer and no formula can use."""
         for name, value in (("priority", priority), ("queue", queue)):
             if value is not None:
                 raise UnsupportedParameterError(
                     f"TaskConfig({name}={value!r}): named queues and priorities are not part of this release; leave {name} out"
                 )
 
+        for name, most in _MOST.items():
+            _check_size(name, getattr(self, name), most)
+
     @property
     def retry_policy(self) -> RetryPolicy:
         """The retry part of this configuration."""
         return RetryPolicy(self.retries, self.delay, self.backoff, self.max_delay, self.jitter, self.retry_on)
+
+
+_MOST = {
+    "delay": LONGEST,
+    "max_delay": LONGEST,
+    "timeout": LONGEST,
+    "expires": LONGEST,
+    "backoff": 1e300,
+    "jitter": 1.0,
+    "retries": 1e9,
+}
+
+
+def _check_size(name: str, value: object, most: float) -> None:
+    """The rest is checked where the function is known. What is infinite or no number is told there, too."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if is_number and most < abs(cast(float, value)) < math.inf:
+        unit = " seconds (100 years)" if most == LONGEST else ""
+        raise ConfigurationError(f"{name}={shown(value)} must be at most {most:.16g}{unit}")
 
 
 class SpanIdentity(NamedTuple):

@@ -11,7 +11,6 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from pathlib import Path
 from typing import Any
 
 from otel_taskflow import OTLPExporter, links, setup_telemetry
@@ -69,7 +68,7 @@ def _greet_and_order(server: Any, shop: Shop, customers: _Customers) -> None:
     token = shop.tasks.access_token()
     print(
         f"\n  The shop is open. Its dashboard:\n\n    {customers.base}/tasks/dashboard?token={token}\n\n"
-        f"  Tasks are kept in {Path(shop.tasks.settings.dir).resolve()}. Ctrl-C ends it.\n",
+        f"  Tasks are kept in {shop.tasks.settings.folder.resolve()}. Ctrl-C ends it.\n",
         flush=True,
     )
     customers.work()

@@ -9,7 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from otel_taskflow.errors import ConfigurationError
+from otel_taskflow.errors import ConfigurationError, shown
+from otel_taskflow.model import LONGEST
+from otel_taskflow.values.paths import as_path
+from otel_taskflow.values.text import well_formed
 
 PREFIX = "OTEL_TASKFLOW_"
 
@@ -20,6 +23,28 @@ def _setting(default: Any, parse: Callable[[str], Any], description: str) -> Any
 
 def _text(value: str) -> str:
     return value
+
+
+def _store(value: str) -> str:
+    """A variable is written by hand in many places: "MEMORY" is no file there."""
+    stripped = value.strip()
+    return stripped.lower() if stripped.lower() == "memory" else value
+
+
+def _number(parse: Callable[[str], Any], remedy: str) -> Callable[[str], Any]:
+    def parse_number(value: str) -> Any:
+        try:
+            return parse(value)
+        except ValueError:
+            raise ValueError(f"use {remedy}") from None
+
+    return parse_number
+
+
+_whole = _number(int, "a whole number, such as 100")
+_bytes = _number(int, "a whole number of bytes, such as 2147483648")
+_seconds = _number(float, "a number of seconds, such as 10")
+_days = _number(float, "a number of days, such as 7")
 
 
 def _boolean(value: str) -> bool:
@@ -50,7 +75,7 @@ class Settings:
     dir: str = _setting(".otel_taskflow", _text, "Folder of journal and store; relative to the working directory.")
     store: Any = _setting(
         None,
-        _text,
+        _store,
         'Where tasks are kept: a path, a `sqlite:///` URL, `"memory"` or a Store. Default: `tasks.db` in `dir`.',
     )
     name: str = _setting("default", _text, "Name of the manager; two managers in one process need two names.")
@@ -80,10 +105,10 @@ class Settings:
         _choice("child", "link"),
         "`child`: attempts are in the request's trace. `link`: in traces of their own.",
     )
-    max_concurrent_tasks: int = _setting(100, int, "Async attempts that run at once.")
-    max_sync_threads: int = _setting(32, int, "Threads for sync attempts.")
+    max_concurrent_tasks: int = _setting(100, _whole, "Async attempts that run at once.")
+    max_sync_threads: int = _setting(32, _whole, "Threads for sync attempts.")
     max_process_workers: int = _setting(
-        4, int, 'Worker processes for attempts with `executor="process"`; made when needed.'
+        4, _whole, 'Worker processes for attempts with `executor="process"`; made when needed.'
     )
     store_process: bool = _setting(
         True,
@@ -91,15 +116,15 @@ class Settings:
         "Under load, let a process of its own write the SQLite store, so that it takes no time from the app.",
     )
     max_pending: int = _setting(
-        100_000, int, "Unfinished tasks of one process; beyond it add_task raises QueueFullError."
+        100_000, _whole, "Unfinished tasks of one process; beyond it add_task raises QueueFullError."
     )
-    shutdown_grace: float = _setting(10.0, float, "Seconds that running attempts may take at shutdown.")
-    retention_days: float = _setting(7.0, float, "Finished tasks older than this are deleted.")
+    shutdown_grace: float = _setting(10.0, _seconds, "Seconds that running attempts may take at shutdown.")
+    retention_days: float = _setting(7.0, _days, "Finished tasks older than this are deleted.")
     retention_bytes: int = _setting(
-        2 * 1024**3, int, "The oldest finished tasks are deleted beyond this size of the store."
+        2 * 1024**3, _bytes, "The oldest finished tasks are deleted beyond this size of the store."
     )
     journal_budget: int = _setting(
-        256 * 1024**2, int, "Size at which the journal drops log lines below error, counted."
+        256 * 1024**2, _bytes, "Size at which the journal drops log lines below error, counted."
     )
     testing: bool | None = _setting(
         None,
@@ -124,7 +149,7 @@ class Settings:
     @property
     def folder(self) -> Path:
         """The folder as given; it is resolved when the manager starts."""
-        return Path(self.dir)
+        return as_path(self.dir)
 
 
 def variable(name: str) -> str:
@@ -145,6 +170,9 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     return values
 
 
+_AT_LEAST_ONE = frozenset({"max_concurrent_tasks", "max_sync_threads", "max_process_workers", "max_pending"})
+_MOST = {"shutdown_grace": LONGEST, "retention_days": 36_500}
+_MOST_OF_ALL = 2**63 - 1
 _KINDS: Mapping[str, tuple[type, ...]] = {
     "bool": (bool,),
     "str": (str,),
@@ -167,19 +195,41 @@ def _check(settings: Settings) -> None:
 
 
 def _check_value(each: dataclasses.Field[Any], value: Any) -> None:
-    if each.type in ("int", "float") and not 0 <= value < float("inf"):
-        raise ConfigurationError(f"{each.name}={value!r} must be 0 or more")
-    if each.name in ("max_concurrent_tasks", "max_sync_threads", "max_process_workers", "max_pending") and value < 1:
-        raise ConfigurationError(f"{each.name}={value!r} must be at least 1")
+    if each.type in ("int", "float"):
+        _check_range(each.name, value)
     if each.name in ("on_store_error", "durability", "trace_mode"):
         try:
             each.metadata["parse"](value)
         except ValueError as error:
             raise ConfigurationError(f"{each.name}={value!r} cannot be used: {error}") from None
-    if each.name == "dir" and not os.fspath(value).strip():
+    if each.name == "dir":
+        _check_dir(value)
+    if each.name == "name":
+        _check_name(value)
+
+
+def _check_range(name: str, value: float) -> None:
+    least, most = int(name in _AT_LEAST_ONE), _MOST.get(name, _MOST_OF_ALL)
+    if not least <= value < float("inf"):
+        raise ConfigurationError(f"{name}={value!r} must be {'at least 1' if least else '0 or more'}")
+    if value > most:
+        raise ConfigurationError(f"{name}={shown(value)} must be at most {most}")
+
+
+def _check_dir(value: str | os.PathLike[str]) -> None:
+    if not os.fspath(value).strip():
         raise ConfigurationError("dir='' must name a folder; for the working directory itself, '.'")
-    if each.name == "name" and not value.strip():
+    try:
+        as_path(value)
+    except ValueError as error:
+        raise ConfigurationError(f"dir={value!r} must name a folder: {error}") from None
+
+
+def _check_name(value: str) -> None:
+    if not value.strip():
         raise ConfigurationError("name='' must be a text that is not empty")
+    if well_formed(value) != value:
+        raise ConfigurationError(f"name={value!r} has half of a surrogate pair, which no file can hold; leave it out")
 
 
 def _spoken(kind: str) -> str:

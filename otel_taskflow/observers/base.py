@@ -140,6 +140,8 @@ def check_observer(observer: TaskObserver) -> None:
         raise ConfigurationError(f"{owner}: name={name!r} must be text that is not empty")
     if observer.loop not in ("own", "app"):
         raise ConfigurationError(f'{owner}: loop={observer.loop!r} is unknown; use "own" or "app"')
+    if not isinstance(observer.replay, bool):
+        raise ConfigurationError(f"{owner}: replay={observer.replay!r} must be True or False")
     check_level(owner, observer.min_level)
 
 

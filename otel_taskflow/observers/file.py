@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from otel_taskflow.errors import ConfigurationError
+from otel_taskflow.errors import ConfigurationError, shown
 from otel_taskflow.observers.append import LineFile, RotatedFile, WatchedFile
 from otel_taskflow.observers.base import DONE, ObserverEvent
 from otel_taskflow.observers.lines import Format, LineObserver
+from otel_taskflow.values.paths import as_path
 
 Mode = Literal["rotate", "watched"]
+MOST_BACKUPS = 10_000
+"""Each rotation renames all of them."""
 
 
 class FileLogger(LineObserver):
@@ -25,7 +29,7 @@ class FileLogger(LineObserver):
     Args:
         path: The file. A relative one is taken from the working directory of now.
         max_bytes: Size before which the file is rotated; 0 for never. Only with ``mode="rotate"``.
-        backup_count: Rotated files that are kept, ``path.1`` being the newest; 0 to never rotate.
+        backup_count: Rotated files that are kept, ``path.1`` being the newest; 0 to never rotate, 10,000 at most.
         mode: ``rotate``: by us, under a lock ``path.lock``. ``watched``: by another program such as logrotate; the file
             is opened anew when it was moved.
         log_lifecycle: Also write ``-- RUNNING``, ``-- SUCCESS``, ... when a task starts and ends.
@@ -52,7 +56,9 @@ class FileLogger(LineObserver):
         super().__init__(
             log_lifecycle=log_lifecycle, min_level=min_level, format=format, name=name or f"FileLogger({self.path})"
         )
-        self._file = _line_file(self.path, mode, _count("max_bytes", max_bytes), _count("backup_count", backup_count))
+        self._file = _line_file(
+            self.path, mode, _count("max_bytes", max_bytes), _count("backup_count", backup_count, MOST_BACKUPS)
+        )
         self._lock = threading.Lock()
 
     def on_batch(self, events: Sequence[ObserverEvent]) -> Any:
@@ -81,15 +87,18 @@ def _line_file(path: Path, mode: str, max_bytes: int, backup_count: int) -> Line
 def _checked_path(path: object) -> Path:
     if not isinstance(path, (str, os.PathLike)) or not str(path):
         raise ConfigurationError(f"FileLogger(path={path!r}): use the path of a file")
-    absolute = Path(path).absolute()
+    try:
+        absolute = as_path(path).absolute()
+    except ValueError as error:
+        raise ConfigurationError(f"FileLogger(path={str(path)!r}): {error}; use the path of a file") from None
     if absolute.is_dir():
         raise ConfigurationError(f"FileLogger(path={str(path)!r}): this is a folder; name a file in it")
     return absolute
 
 
-def _count(name: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ConfigurationError(f"FileLogger({name}={value!r}): use a whole number, 0 or more")
+def _count(name: str, value: object, most: int = sys.maxsize) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
+        raise ConfigurationError(f"FileLogger({name}={shown(value)}): use a whole number, 0 or more and at most {most}")
     return value
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import deque
 from typing import Any
 
-from otel_taskflow.errors import ConfigurationError
+from otel_taskflow.errors import ConfigurationError, shown
 from otel_taskflow.events import LifecycleEvent, LogEvent
 from otel_taskflow.observers.base import DONE, TaskObserver
 
@@ -64,8 +65,10 @@ class InMemoryLogger(TaskObserver):
 
 
 def _checked(max_events: object) -> int:
-    if isinstance(max_events, bool) or not isinstance(max_events, int) or max_events < 1:
-        raise ConfigurationError(f"InMemoryLogger(max_events={max_events!r}): use a whole number of at least 1")
+    if isinstance(max_events, bool) or not isinstance(max_events, int) or not 1 <= max_events <= sys.maxsize:
+        raise ConfigurationError(
+            f"InMemoryLogger(max_events={shown(max_events)}): use a whole number of at least 1 and at most {sys.maxsize}"
+        )
     return max_events
 
 

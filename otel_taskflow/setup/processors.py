@@ -18,6 +18,7 @@ from otel_taskflow.setup.place import Place
 from otel_taskflow.telemetry.otlp.requests import LOGS, TRACES
 from otel_taskflow.telemetry.quiet import is_quiet
 from otel_taskflow.telemetry.semconv import SCOPE
+from otel_taskflow.values.paths import as_path
 
 DEFAULT_FOLDER = ".otel_taskflow"
 SHUTDOWN_TIMEOUT = 5.0
@@ -114,7 +115,11 @@ class DurableLogRecordProcessor(_Durable, LogRecordProcessor):
 
 
 def _folder(given: str | os.PathLike[str] | None) -> Path:
-    return Path(given or os.environ.get("OTEL_TASKFLOW_DIR") or DEFAULT_FOLDER)
+    chosen = given or os.environ.get("OTEL_TASKFLOW_DIR") or DEFAULT_FOLDER
+    try:
+        return as_path(chosen)
+    except ValueError as error:
+        raise ConfigurationError(f"dir={chosen!r} must name a folder: {error}") from None
 
 
 def _is_testing() -> bool:

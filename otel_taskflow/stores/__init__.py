@@ -11,10 +11,12 @@ from otel_taskflow.errors import ConfigurationError
 from otel_taskflow.ports import Store
 from otel_taskflow.stores.memory import MemoryStore
 from otel_taskflow.stores.sqlite import SqliteStore
+from otel_taskflow.values.paths import as_path
 
 FILE_NAME = "tasks.db"
 _SCHEME = re.compile(r"^([a-zA-Z][a-zA-Z0-9+.-]*)://")
 _SQLITE = "sqlite:///"
+_MEMORY = "memory"
 _REMEDY = 'use a path, "sqlite:///file.db", "memory" or an object with writer and reader()'
 
 
@@ -26,7 +28,7 @@ def open_store(spec: object, folder: Path | None, *, syncs_commits: bool = False
     ``syncs_commits`` makes a SQLite file safe against a power cut; a store of the user's own says itself what it is.
     Raises ConfigurationError for anything else.
     """
-    if spec == "memory":
+    if spec == _MEMORY:
         return MemoryStore()
     if spec is None or isinstance(spec, str | os.PathLike):
         return SqliteStore(
@@ -49,6 +51,8 @@ def _default(folder: Path | None) -> Path:
 
 
 def _path_of(spec: str) -> Path:
+    if ":memory:" in spec or spec.strip().lower() == _MEMORY:
+        raise ConfigurationError(f'store={spec!r} would be a file of that name; write store="memory"')
     scheme = _SCHEME.match(spec)
     if scheme is None:
         return _absolute(spec)
@@ -61,7 +65,10 @@ def _absolute(path: str) -> Path:
     """Resolved once, so that a later change of the working folder does not matter."""
     if not path.strip():
         raise ConfigurationError(f"store={path!r} is empty; {_REMEDY}")
-    return Path(path).expanduser().absolute()
+    try:
+        return as_path(path).absolute()
+    except ValueError as error:
+        raise ConfigurationError(f"store={path!r} is no path: {error}; {_REMEDY}") from None
 
 
 def _without_credentials(url: str) -> str:

@@ -42,6 +42,14 @@ def test_an_argument_wins_over_the_environment_and_that_over_the_default() -> No
         ({"dir": ""}, "dir='' must name a folder"),
         ({"name": Path("x")}, "name=.*Path('x') must be a text"),
         ({"dir": 3}, "dir=3 must be a text"),
+        ({"dir": "a\0b"}, "must name a folder: no file can have a NUL"),
+        ({"dir": "\ud800"}, "must name a folder: .* half of a surrogate pair"),
+        ({"dir": "~nosuch-user/x"}, "must name a folder: there is no home folder for its ~; write it out"),
+        ({"name": "\ud800"}, "name='.*ud800' has half of a surrogate pair"),
+        ({"max_process_workers": -1}, "max_process_workers=-1 must be at least 1"),
+        ({"max_pending": 10**30}, "max_pending=1.* must be at most 9223372036854775807"),
+        ({"retention_days": 10**5000}, "retention_days=<an int of 16610 bits> must be at most 36500"),
+        ({"shutdown_grace": 1e300}, "shutdown_grace=.* must be at most 3153600000"),
     ],
 )
 def test_a_wrong_value_is_an_error_that_names_it_and_the_remedy(given: dict[str, Any], words: str) -> None:
@@ -49,9 +57,29 @@ def test_a_wrong_value_is_an_error_that_names_it_and_the_remedy(given: dict[str,
         Settings.load(given, {})
 
 
-def test_a_wrong_variable_is_an_error_that_names_it() -> None:
-    with pytest.raises(ConfigurationError, match="OTEL_TASKFLOW_MAX_PENDING='lots'"):
-        Settings.load({}, {"OTEL_TASKFLOW_MAX_PENDING": "lots"})
+@pytest.mark.parametrize(
+    ("name", "value", "remedy"),
+    [
+        ("MAX_PENDING", "lots", "a whole number, such as 100"),
+        ("RETENTION_BYTES", "2GB", "a whole number of bytes, such as 2147483648"),
+        ("RETENTION_DAYS", "week", "a number of days, such as 7"),
+        ("SHUTDOWN_GRACE", "10s", "a number of seconds, such as 10"),
+    ],
+)
+def test_a_wrong_variable_is_an_error_that_names_it_and_the_remedy(name: str, value: str, remedy: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"OTEL_TASKFLOW_{name}='{value}' cannot be used: use {remedy}"):
+        Settings.load({}, {f"OTEL_TASKFLOW_{name}": value})
+
+
+@pytest.mark.parametrize("text", ["memory", "MEMORY", " memory "])
+def test_a_variable_means_memory_in_any_case(text: str) -> None:
+    assert Settings.load({}, {"OTEL_TASKFLOW_STORE": text}).store == "memory"
+
+
+def test_a_folder_may_be_given_by_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Settings.load({"dir": "~/state"}, {}).folder == tmp_path / "state"
+    assert Settings.load({}, {"OTEL_TASKFLOW_DIR": "~/state"}).folder == tmp_path / "state"
 
 
 @pytest.mark.parametrize("store", ["postgres://u:secret@h/db", 42, "redis://x"])

@@ -95,7 +95,9 @@ def test_what_is_no_observer_is_refused() -> None:
         check_observers([print])
 
 
-@pytest.mark.parametrize(("attribute", "value"), [("name", ""), ("name", 5), ("loop", "main"), ("min_level", "loud")])
+@pytest.mark.parametrize(
+    ("attribute", "value"), [("name", ""), ("name", 5), ("loop", "main"), ("min_level", "loud"), ("replay", "x")]
+)
 def test_attributes_that_cannot_be_used_are_refused_by_name(attribute: str, value: object) -> None:
     observer = Webhook("")
     setattr(observer, attribute, value)

@@ -196,6 +196,11 @@ def test_the_path_is_that_of_the_folder_in_which_it_was_given(tmp_path: Path, mo
         ({"max_bytes": -1}, "max_bytes=-1"),
         ({"max_bytes": "10 MB"}, "max_bytes='10 MB'"),
         ({"backup_count": True}, "backup_count=True"),
+        (
+            {"backup_count": 10**30},
+            "backup_count=1000000000000000000000000000000): use a whole number, 0 or more and at most 10000",
+        ),
+        ({"path": "a\0b"}, "no file can have a NUL character in its name; use the path of a file"),
         ({"mode": "rotated"}, "mode='rotated'"),
         ({"format": "xml"}, "format='xml'"),
         ({"log_lifecycle": "yes"}, "log_lifecycle='yes'"),

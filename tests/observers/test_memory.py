@@ -63,7 +63,9 @@ def test_threads_may_write_and_read_at_once() -> None:
     assert len(memory.log_events) == 2000
 
 
-@pytest.mark.parametrize("limit", [0, -1, True, "10"])
+@pytest.mark.parametrize(
+    "limit", [0, -1, True, "10", 10**30, 10**5000], ids=lambda limit: repr(limit)[:9] if limit != 10**5000 else "huge"
+)
 def test_a_limit_that_cannot_be_is_refused(limit: int) -> None:
     with pytest.raises(ConfigurationError, match="max_events"):
         InMemoryLogger(max_events=limit)

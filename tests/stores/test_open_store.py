@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from otel_taskflow.errors import ConfigurationError
+from otel_taskflow.errors import ConfigurationError, StoreError
 from otel_taskflow.stores import MemoryStore, SqliteStore, open_store
 
 
@@ -58,6 +58,25 @@ def test_an_object_with_a_writer_and_a_reader_is_taken_as_it_is() -> None:
 def test_anything_else_is_refused_with_the_remedy(spec: object) -> None:
     with pytest.raises(ConfigurationError, match=r'use a path, "sqlite:///file\.db", "memory" or an object'):
         open_store(spec, None)
+
+
+@pytest.mark.parametrize("spec", [":memory:", "sqlite:///:memory:", "file::memory:", "MEMORY", " memory "])
+def test_no_file_is_named_after_memory_by_mistake(spec: str) -> None:
+    with pytest.raises(ConfigurationError, match='write store="memory"'):
+        open_store(spec, None)
+
+
+@pytest.mark.parametrize("spec", ["a\0b", "\ud800", "sqlite:///a\0b", "~nosuch-user/tasks.db"])
+def test_what_no_file_can_be_called_is_refused(spec: str) -> None:
+    with pytest.raises(ConfigurationError, match=r'is no path: .*; use a path, "sqlite:///file\.db"'):
+        open_store(spec, None)
+
+
+def test_a_folder_is_told_to_be_one_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    with pytest.raises(StoreError, match=r"state is a folder; name a file in it with store="):
+        open_store(tmp_path / "state", None).writer.open()
+    assert [each.name for each in tmp_path.iterdir()] == ["state"]
 
 
 @pytest.mark.parametrize(
