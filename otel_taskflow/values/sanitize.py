@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from otel_taskflow.model import ErrorInfo
@@ -18,6 +20,7 @@ _MIN, _MAX = -(2**63), 2**63 - 1
 _INFINITY = float("inf")
 _ADMITTED_KEYS = 4096
 _NUL = "\\u0000"
+_logger = logging.getLogger("otel_taskflow")
 
 
 class Sanitizer:
@@ -86,12 +89,20 @@ class Sanitizer:
             self.counts["unprintable"] += 1
             return {}
         if len(given) > self.limits.tags:
-            self.counts["tags"] += len(given) - self.limits.tags
+            self._tell_of_cut_tags(len(given))
         walk = Walk(self.limits, self.redaction, self.counts)
         result: dict[str, str] = {}
         for key, value in given[: self.limits.tags]:
             result[unused_key(walk.key(key).replace("\0", _NUL), result)] = self._tag(walk, as_text(key), value)
         return result
+
+    def _tell_of_cut_tags(self, given: int) -> None:
+        """Once: tags leave no mark where they were."""
+        if not self.counts["tags"]:
+            say = "otel_taskflow: a task was given %d tags; the first %d are kept, so give fewer (said once)"
+            with suppress(Exception):
+                _logger.warning(say, given, self.limits.tags)
+        self.counts["tags"] += given - self.limits.tags
 
     def _tag(self, walk: Walk, key: str, value: Any) -> str:
         kept = walk.member(key, value)

@@ -315,3 +315,12 @@ def test_tags_are_texts(sanitizer: Sanitizer) -> None:
     assert len(sanitizer.tags({str(n): n for n in range(100)})) == 64
     assert sanitizer.counts["tags"] == 36
     assert sanitizer.tags(Broken(ValueError())) == {}  # type: ignore[arg-type] # no mapping at all
+
+
+def test_tags_beyond_the_limit_are_told_once(sanitizer: Sanitizer, caplog: pytest.LogCaptureFixture) -> None:
+    sanitizer.tags({str(n): n for n in range(64)})
+    assert caplog.messages == []
+    for _ in range(3):
+        sanitizer.tags({str(n): n for n in range(100)})
+    assert [(record.name, record.levelname) for record in caplog.records] == [("otel_taskflow", "WARNING")]
+    assert "100 tags; the first 64 are kept" in caplog.text
