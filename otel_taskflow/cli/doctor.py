@@ -6,9 +6,10 @@ import argparse
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from otel_taskflow.cli.commands import Commands, complain
-from otel_taskflow.cli.diagnosis import destinations, folder, journals, providers, spool, store, versions
+from otel_taskflow.cli.diagnosis import app, destinations, folder, journals, providers, spool, store, versions
 from otel_taskflow.cli.diagnosis.findings import PROBLEM, Finding
 from otel_taskflow.errors import ConfigurationError
 from otel_taskflow.manager.settings import Settings
@@ -25,39 +26,54 @@ def add_to(commands: Commands) -> None:
     doctor = commands.add_parser("doctor", help="say what is there, what is wrong with it, and what to do")
     doctor.add_argument("--dir", help="folder of journal and store (default: OTEL_TASKFLOW_DIR, else .otel_taskflow)")
     doctor.add_argument(
-        "--app", metavar="MODULE", help="import this module first, so that the providers which it sets up are seen"
+        "--app",
+        metavar="MODULE",
+        help="import this module first, so that the providers which it sets up are seen, and where it keeps tasks",
     )
     doctor.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
+    imported = None if options.app is None else app.load(options.app)
     try:
-        settings = Settings.load({"dir": options.dir})
+        checks = _checks(options, imported)
     except ConfigurationError as error:
         complain(str(error))
         return 1
-    found = [each for title, check in _checks(settings, options) for each in _print(title, check)]
+    found = [each for title, check in checks for each in _print(title, check)]
     problems = sum(each.level == PROBLEM for each in found)
     print(f"\n{problems} problem(s)" if problems else "\nNothing is wrong.")
     return 1 if problems else 0
 
 
-def _checks(settings: Settings, options: argparse.Namespace) -> list[tuple[str, Check]]:
-    root = settings.folder.absolute()
+def _checks(options: argparse.Namespace, imported: Finding | None) -> list[tuple[str, Check]]:
+    checks: list[tuple[str, Check]] = [
+        ("Versions", versions.check),
+        ("OpenTelemetry", partial(providers.check, imported)),
+    ]
+    for root, spec in _places(options):
+        checks += _checks_of(root, spec, is_expected=options.dir is not None)
+    return checks
+
+
+def _places(options: argparse.Namespace) -> list[tuple[Path, Any]]:
+    """Folders and stores: of the app's managers, else what the environment says. ``--dir`` is another folder for each."""
+    settings = [] if options.app is None else app.settings_of_managers()
+    if not settings:
+        settings = [Settings.load({"dir": options.dir})]
+    given = None if options.dir is None else Settings.load({"dir": options.dir}).folder
+    return [((given or each.folder).absolute(), each.store) for each in settings]
+
+
+def _checks_of(root: Path, spec: Any, *, is_expected: bool) -> list[tuple[str, Check]]:
     path = spool_path(root)
     return [
-        ("Versions", versions.check),
-        ("OpenTelemetry", partial(providers.check, options.app)),
-        (f"Folder {root}", partial(folder.check, root, is_expected=options.dir is not None)),
-        ("Store", partial(store.check, settings.store, root)),
-        ("Journals", partial(journals.check, root, _store_file(settings, root))),
+        (f"Folder {root}", partial(folder.check, root, is_expected=is_expected)),
+        ("Store", partial(store.check, spec, root)),
+        ("Journals", partial(journals.check, root, store.file_of(spec, root))),
         ("Spool", partial(spool.check, path, root)),
         ("Destinations", partial(destinations.check, path)),
     ]
-
-
-def _store_file(settings: Settings, root: Path) -> Path | None:
-    return store.file_of(settings.store, root)
 
 
 def _print(title: str, check: Check) -> list[Finding]:

@@ -49,6 +49,10 @@ def _folders_in(path: Path) -> Sequence[Path]:
 def _dump(folder: Path, segments: Sequence[Path]) -> int:
     try:
         reader = DeadReader(folder, segments)
+        if reader.header is None and next(reader.records(), None) is None and reader.torn:
+            place = segments[0] if len(segments) == 1 else folder
+            complain(f"{place}: this is no journal, or nothing of it can be read any more")
+            return 1
         print_json({"journal": folder.name, "header": reader.header})
         _print_records(reader)
     except BrokenPipeError:

@@ -29,17 +29,26 @@ def _run(options: argparse.Namespace) -> int:
 
 def _dump(path: Path) -> int:
     damaged: list[str] = []
+    missing: list[str] = []
 
     def on_damage(state: str, error: sqlite3.Error) -> None:
         damaged.append(state)
+        if "no such table" in str(error):
+            missing.append(state)
+            return
         complain(f"{path}: not all of what is {state} can be read: {error}")
 
     try:
         for message in dump(path, on_damage):
             print_json(_told(message))
     except SpoolError as error:
-        complain(str(error))
+        is_other = "not a database" in str(error.__cause__)
+        complain(
+            f"{path}: this is no spool: it is not a database, or its beginning is lost" if is_other else str(error)
+        )
         return 1
+    if missing:
+        complain(f"{path}: this is no spool: it has no table for what is {', '.join(missing)}")
     return 1 if damaged else 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import itertools
 import json
 import random
@@ -13,7 +14,7 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from otel_taskflow import OTLPExporter, links, setup_telemetry
+from otel_taskflow import ConfigurationError, OTLPExporter, links, setup_telemetry
 from otel_taskflow.demo.shop import Shop, make_shop
 
 SERVICE = "shop"
@@ -29,10 +30,10 @@ def run_demo(*, host: str, port: int, otlp: str | None, folder: str, grafana: st
     except ImportError:
         print("otel-taskflow demo needs uvicorn: pip install 'otel-taskflow[demo]'", file=sys.stderr)
         return 1
+    port = _free_port(host, port)
     to_grafana = None if grafana is None else links.grafana(grafana, service=SERVICE)
     shop = make_shop(links=to_grafana, dir=folder, observers=_exporters(otlp))
     telemetry = _export_to(otlp, shop)
-    port = _free_port(host, port)
     server = uvicorn.Server(uvicorn.Config(shop.app, host=host, port=port, log_level="warning"))
     customers = _Customers(f"http://{_reachable(host)}:{port}")
     threading.Thread(target=_greet_and_order, args=(server, shop, customers), daemon=True).start()
@@ -124,15 +125,27 @@ class _Customers:
 
 def _reachable(host: str) -> str:
     """Who listens on all addresses is reached on this one."""
-    return "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
 
 
 def _free_port(host: str, port: int) -> int:
-    for candidate in range(port, port + 50):
-        with socket.socket() as probe:
-            try:
-                probe.bind((host, candidate))
-            except OSError:
-                continue
+    last = min(port + 49, 65535)
+    for candidate in range(port, last + 1):
+        if _is_free(host, candidate):
             return candidate
-    raise OSError(f"no free port between {port} and {port + 49} on {host}; choose one with --port")
+    raise ConfigurationError(f"no free port between {port} and {last} on {host}; choose one with --port")
+
+
+def _is_free(host: str, port: int) -> bool:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.bind(address)
+    except (OSError, UnicodeError) as error:
+        if getattr(error, "errno", None) in (errno.EADDRINUSE, errno.EACCES):
+            return False
+        why = getattr(error, "strerror", None) or error
+        raise ConfigurationError(f"--host {host}: {why}; use an address of this host") from None
+    return True

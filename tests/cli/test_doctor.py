@@ -274,6 +274,27 @@ def test_the_providers_of_an_app_are_seen_when_its_module_is_imported(tmp_path: 
     assert command("doctor", "--app", "no_such_module").returncode == 1
 
 
+def test_the_store_is_the_one_that_the_app_names_in_its_code(tmp_path: Path) -> None:
+    (tmp_path / "store_app.py").write_text(
+        "from otel_taskflow import TaskManager\n"
+        f"tasks = TaskManager(dir={str(tmp_path / 'state')!r}, store={str(tmp_path / 'mine.db')!r})\n"
+    )
+    manager = TaskManager(dir=str(tmp_path / "state"), store=str(tmp_path / "mine.db"))
+    manager.add_task(print, 1)
+    manager.close()
+    said = command("doctor", "--app", "store_app", environment={"PYTHONPATH": str(tmp_path)})
+    assert f"Folder {tmp_path / 'state'}\n" in said.stdout
+    assert f"{tmp_path / 'mine.db'}: 1 tasks" in said.stdout
+    assert "--app MODULE" in command("doctor", "--dir", tmp_path).stdout
+
+
+def test_a_file_in_place_of_the_folder_and_a_folder_in_place_of_the_store_are_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "tasks.db").mkdir()
+    assert levels(list(folder.check(tmp_path / "file", is_expected=True)), "this is a file, not a folder") == [PROBLEM]
+    assert levels(list(store.check(None, tmp_path)), "tasks.db is a folder") == [PROBLEM]
+
+
 def test_a_check_that_raises_is_a_problem_and_the_others_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -288,6 +309,9 @@ def test_settings_that_cannot_be_used_are_told() -> None:
     said = command("doctor", environment={"OTEL_TASKFLOW_RETENTION_DAYS": "soon"})
     assert said.returncode == 1
     assert "OTEL_TASKFLOW_RETENTION_DAYS='soon'" in said.stderr
+    said = command("doctor", environment={"OTEL_TASKFLOW_STORE": "redis://x"})
+    assert (said.returncode, said.stderr.count("\n")) == (1, 1)
+    assert "store='redis://x' is not supported" in said.stderr
 
 
 def test_figures_are_for_people() -> None:

@@ -17,6 +17,7 @@ from otel_taskflow.journal.writer import JournalWriter
 from otel_taskflow.ports import JournalHeader
 from otel_taskflow.setup.buffer import spool_path
 from otel_taskflow.spool import Limits, Message, Source, Spool, SpoolWrite
+from otel_taskflow.stores import SqliteStore
 from tests.cli.running import command, running
 
 
@@ -259,7 +260,25 @@ def test_what_is_no_spool_is_refused(tmp_path: Path, capsys: pytest.CaptureFixtu
         connection.execute("CREATE TABLE t (x)")
     text = tmp_path / "text.db"
     text.write_text("no database" * 100)
-    for path, words in ((other, "a database of something else"), (text, "not a database")):
+    store = tmp_path / "tasks.db"
+    writer = SqliteStore(store).writer
+    writer.open()
+    writer.close()
+    for path, words in (
+        (other, "a database of something else"),
+        (text, "this is no spool: it is not a database"),
+        (store, "this is no spool: it has no table"),
+    ):
         status, found, said = dumped(capsys, "spool", "dump", path)
         assert (status, found) == (1, [])
         assert words in said
+        assert said.count("\n") == 1
+        assert "move it away" not in said
+
+
+def test_what_is_no_journal_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = tmp_path / "text"
+    text.write_text("root:x:0:0:root:/root:/bin/bash\n" * 100)
+    status, found, said = dumped(capsys, "journal", "dump", text)
+    assert (status, found) == (1, [])
+    assert f"{text}: this is no journal" in said

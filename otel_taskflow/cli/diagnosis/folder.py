@@ -18,6 +18,11 @@ _VOLATILE = {"tmpfs": "at the next boot", "ramfs": "at the next boot", "overlay"
 
 def check(root: Path, *, is_expected: bool) -> Iterator[Finding]:
     """Whether it can be used."""
+    if root.exists() and not root.is_dir():
+        yield Finding(
+            PROBLEM, "this is a file, not a folder", "give --dir, or OTEL_TASKFLOW_DIR, the folder of the app"
+        )
+        return
     if not root.is_dir():
         level = PROBLEM if is_expected else NOTE
         remedy = "start this command where the app starts, or give --dir; the folder is made when the app starts"

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import os
-import sys
 from collections.abc import Iterator
 
-from otel_taskflow.cli.diagnosis.findings import NOTE, OK, PROBLEM, Finding
+from otel_taskflow.cli.diagnosis.findings import NOTE, OK, Finding
 from otel_taskflow.setup.sharing import open_buffers
 from otel_taskflow.telemetry.providers import describe_providers, is_recording
 
@@ -15,35 +13,22 @@ _SECRET = ("HEADERS",)
 _SIGNALS = ("TRACES", "METRICS", "LOGS")
 
 
-def check(app: str | None) -> Iterator[Finding]:
-    """The providers, after the app's module was imported if one is given."""
-    if app is not None:
-        yield from _import(app)
+def check(imported: Finding | None) -> Iterator[Finding]:
+    """The providers, and how it went to import the app's module, if one is given."""
+    if imported is not None:
+        yield imported
     described = describe_providers()
     for signal in ("tracer", "meter", "logger"):
         kind = described[f"{signal}_provider"]
         yield Finding(OK if is_recording(kind) else NOTE, f"{signal} provider: {kind}{_about(signal, described)}")
     yield from _ours()
     yield from _environment()
-    if app is None and not is_recording(described["tracer_provider"]):
+    if imported is None and not is_recording(described["tracer_provider"]):
         yield Finding(
             NOTE,
             "these are the providers of this command; those of a running app cannot be seen from outside",
             "give --app MODULE (it is imported), or see the part telemetry of GET <dashboard>/health in the app",
         )
-
-
-def _import(app: str) -> Iterator[Finding]:
-    sys.path.insert(0, "")
-    module = app.partition(":")[0]
-    try:
-        importlib.import_module(module)
-    except Exception as error:  # noqa: BLE001 - an app's module may raise anything
-        yield Finding(
-            PROBLEM, f"--app {app}: {module} cannot be imported: {type(error).__name__}: {error}", "correct it"
-        )
-    else:
-        yield Finding(OK, f"imported {module}")
 
 
 def _about(signal: str, described: object) -> str:

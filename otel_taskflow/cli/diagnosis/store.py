@@ -31,7 +31,11 @@ def check(spec: Any, root: Path) -> Iterator[Finding]:
     for moved in _put_aside(path):
         yield Finding(NOTE, f"a damaged file was moved to {moved}", "check that disk; delete it when you have seen it")
     if not path.exists():
-        yield Finding(NOTE, f"{path} is not there yet", "it is made when the app starts")
+        remedy = "it is made when the app starts; a store that only your code names is found with --app MODULE"
+        yield Finding(NOTE, f"{path} is not there yet", remedy)
+        return
+    if path.is_dir():
+        yield Finding(PROBLEM, f"{path} is a folder", "name a file in it with store=")
         return
     try:
         found = inspect(path)
