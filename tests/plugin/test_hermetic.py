@@ -36,7 +36,7 @@ HERMETIC = """
 import warnings
 warnings.simplefilter("ignore")
 from fastapi.testclient import TestClient
-import shop, os
+import asyncio, httpx, shop, os
 
 def test_the_call_returns_when_its_tasks_have_ended():
     with TestClient(shop.app) as client:
@@ -51,6 +51,14 @@ def test_also_without_a_lifespan():
     client.post("/work/two")
     assert shop.done[-1] == "two"
     assert shop.task_manager.drain()
+
+def test_httpx_is_let_in_too():
+    async def ask():
+        transport = httpx.ASGITransport(shop.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            return await client.get("/tasks")
+
+    assert asyncio.run(ask()).status_code == 200
 
 def test_nothing_is_on_disk():
     assert not os.path.exists("tasks.db") and not os.path.exists(".otel_taskflow")
@@ -230,7 +238,7 @@ def run_pytest(project: Path, *arguments: str, testing: str | None = None) -> st
 
 def test_a_session_is_hermetic_by_default_whatever_the_store(project: Path) -> None:
     (project / "test_shop.py").write_text(HERMETIC)
-    assert "3 passed" in run_pytest(project)
+    assert "4 passed" in run_pytest(project)
 
 
 def test_a_marker_opts_out(project: Path) -> None:

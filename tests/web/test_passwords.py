@@ -55,6 +55,23 @@ async def test_a_hermetic_test_lets_its_test_client_in(backend: Backend) -> None
         assert (await browser.get("/tasks")).status_code == 401
 
 
+async def test_a_hermetic_test_may_give_its_test_client_any_host(backend: Backend) -> None:
+    app = make_app(backend)
+    async with (
+        client(app, {"host": "test"}) as test_client,
+        client(app, {"host": "test"}, client=("127.0.0.1", 50123)) as browser,
+    ):
+        assert (await test_client.get("/tasks")).status_code == 401
+        backend.trusted_client = True
+        assert (await test_client.get("/tasks")).status_code == 200
+        assert (await browser.get("/tasks")).status_code == 401
+    async with client(make_app(backend, allowed_hosts=["shop"]), {"host": "test"}) as test_client:
+        assert (await test_client.get("/tasks")).status_code == 403
+    backend.trusted_client = False
+    async with client(make_app(backend, insecure=True), {"host": "test"}) as test_client:
+        assert (await test_client.get("/tasks")).status_code == 403
+
+
 # Too many guesses
 
 
