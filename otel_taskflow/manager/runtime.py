@@ -131,7 +131,8 @@ class Runtime:
             self.exporting.start()
         self._watch()
         self._capture_logging()
-        self._announce()
+        if self._stand_in is None:  # else it was told above what becomes of tasks
+            _logger.info("otel_taskflow: tasks are kept in %s", self.kept_in)
 
     # The steps of a start
 
@@ -302,9 +303,6 @@ class Runtime:
     def _stop_watching(self) -> None:
         """The last thing of all: what is lost while the other parts end counts too."""
         self._unwatch()
-
-    def _announce(self) -> None:
-        _logger.info("otel_taskflow: tasks are kept in %s", self.kept_in)
 
     # The end
 

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from fastapi import FastAPI
 
 from otel_taskflow.errors import TaskflowError
+from otel_taskflow.health import FAILED
 from otel_taskflow.web.backend import AdminBackend
 
 _logger = logging.getLogger("otel_taskflow")
@@ -30,11 +31,17 @@ def print_link_at_start(app: FastAPI, path: str, backend: AdminBackend) -> None:
     async def greeting(app: Any) -> AsyncIterator[Any]:
         async with lifespan(app) as state:
             if not backend.trusted_client:
-                _say(f"tasks are kept in {backend.kept_in}")
+                _say(_where_tasks_are(backend))
                 await _print_link(f"{app.root_path}{path}", backend)
             yield state
 
     app.router.lifespan_context = greeting
+
+
+def _where_tasks_are(backend: AdminBackend) -> str:
+    """Nowhere, if they are refused."""
+    failed = [each.why for each in backend.health().parts if each.part == "store" and each.state == FAILED]
+    return failed[0] if failed else f"tasks are kept in {backend.kept_in}"
 
 
 async def _print_link(page: str, backend: AdminBackend) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,18 @@ def test_it_starts_and_refuses_tasks_with_the_remedy(
     assert manager.runtime.engine.unfinished == 0
     with pytest.raises(StoreUnavailableError):
         manager.add_task(print, "x", idempotency_key="once")
+
+
+@pytest.mark.failure("S3")
+def test_nothing_says_that_tasks_are_kept_then(
+    manager: TaskManager, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    app = FastAPI()
+    TaskAdmin(app, manager)
+    with caplog.at_level(logging.INFO, "otel_taskflow"), TestClient(app):
+        said = capfd.readouterr().err
+    assert "otel_taskflow: tasks are refused, until this process ends: " in said
+    assert "are kept in" not in said + caplog.text
 
 
 @pytest.mark.failure("S3")
