@@ -75,7 +75,7 @@ def of_the_store(consumer: StoreConsumer, store: Store, takeover: Takeover | Non
 
 def of_reading(tailer: Tailer, takeover: Takeover | None) -> Iterator[tuple[str, Count]]:
     """Records that could not be read back, from a living journal or a dead one."""
-    yield EVENTS, lambda: {**tailer.decoder.dropped, "torn": 0 if takeover is None else takeover.torn}
+    yield EVENTS, lambda: {"unreadable": 0, **tailer.decoder.dropped, "torn": 0 if takeover is None else takeover.torn}
 
 
 def of_observers(tailer: Tailer, observers: Sequence[ObserverConsumer]) -> Iterator[tuple[str, Count]]:
