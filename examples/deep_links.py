@@ -1,5 +1,6 @@
 """From a task to its trace and its lines, in the back ends that have them.
 
+Needs fastapi.testclient's HTTP client: pip install httpx2 (httpx with older releases of Starlette).
 Run:  python examples/deep_links.py                 prints where the links of one order lead
       cd examples && GRAFANA_URL=http://127.0.0.1:3000 uvicorn deep_links:app
 Try:  curl -X POST http://127.0.0.1:8000/orders/A1

@@ -1,5 +1,6 @@
 """Spans, log records and metrics: to a collector, or to the console if there is none.
 
+Needs fastapi.testclient's HTTP client: pip install httpx2 (httpx with older releases of Starlette).
 Run:  python examples/tracing.py
       OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 python examples/tracing.py
 """

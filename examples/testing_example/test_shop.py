@@ -1,5 +1,6 @@
 """Testing an app: nothing on disk, nothing exported, no waiting for retries. Nothing has to be set up for that.
 
+Needs fastapi.testclient's HTTP client: pip install httpx2 (httpx with older releases of Starlette).
 Run:  pytest examples/testing_example
 """
 
