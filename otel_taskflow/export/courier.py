@@ -33,6 +33,12 @@ DOUBT = 100
 SMALLEST_BATCH = 64 * 1024
 """Bytes below which batches do not shrink, whatever a destination finds too large."""
 
+CONTESTED = "a process with another endpoint or other headers sends what has this name, also what this one exports"
+CONTESTED_REMEDY = (
+    'give one of the two another name, with OTLPExporter(name="..."), or another folder, with OTEL_TASKFLOW_DIR; while a '
+    "deployment changes the endpoint or a key this is over when the last old process has ended"
+)
+
 _logger = logging.getLogger("otel_taskflow")
 
 
@@ -88,6 +94,8 @@ class Courier:
         self._failures = 0
         self._refused = 0
         self._doubted: int | None = None
+        self._is_contested = False
+        self._is_lockless = False
         self._forget_me: Callable[[], None] | None = None
         self._thread = threading.Thread(
             target=self._work, name=f"otel_taskflow-{destination.name}-{signal}", daemon=True
@@ -157,7 +165,8 @@ class Courier:
 
     def _step(self, transport: Transport) -> None:
         try:
-            if not self._election.is_won():
+            if not self._is_elected():
+                self._mind(is_contested=self._election.is_contested)
                 self._wait(self._election.patience, "flush")
                 return
             self._expire()
@@ -166,6 +175,21 @@ class Courier:
         except Exception as error:  # noqa: BLE001 - the error boundary of this thread: whatever fails, the records wait
             if not self._stopped:
                 self._stumble(error)
+
+    def _is_elected(self) -> bool:
+        """Whether to send. Raises OSError if that cannot be found out; when it can again, all is well again."""
+        has_failed, self._is_lockless = self._is_lockless, True
+        is_won = self._election.is_won()
+        self._is_lockless = False
+        if has_failed:
+            self._answers()
+        return is_won
+
+    def _mind(self, *, is_contested: bool) -> None:
+        """Say it once that our records go where we did not mean them to."""
+        if is_contested and not self._is_contested:
+            _logger.error("otel_taskflow: %s for %s: %s; %s", self.signal, self._name, CONTESTED, CONTESTED_REMEDY)
+        self._is_contested = is_contested
 
     def _take(self) -> bool:
         """Put the next batch into our hands, if there is one and it is time."""

@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from otel_taskflow.export.courier import Courier, Tuning
+from otel_taskflow.errors import ConfigurationError
+from otel_taskflow.export.claims import Claim
+from otel_taskflow.export.courier import CONTESTED, CONTESTED_REMEDY, Courier, Tuning
 from otel_taskflow.export.destination import Destination
 from otel_taskflow.export.election import Election
 from otel_taskflow.export.volume import Volume, bytes_a_day, volume_of
-from otel_taskflow.health import DEGRADED, WORST_FIRST, Figure, PartHealth
+from otel_taskflow.health import DEGRADED, OK, WORST_FIRST, Figure, PartHealth
 from otel_taskflow.spool import Spool
 
 LOSSES = ("rejected", "quarantined", "disk_budget", "age_limit")
@@ -29,20 +31,48 @@ class Sender:
     """Empties one destination's queues, in one of the processes that share the spool.
 
     Args:
-        folder: Where the lock ``<destination>.lock`` lives that elects the process; None for a spool nobody else can see.
+        folder: Where the locks ``<destination>.<signal>.lock`` live that elect the process; None for a spool nobody else can
+            see.
+        reports: Whether ``pending`` and ``dropped`` become metrics.
+
+    Raises ConfigurationError if this process sends what has this name there to another receiver already.
     """
 
     def __init__(
-        self, destination: Destination, spool: Spool, folder: Path | None, tuning: Tuning | None = None
+        self,
+        destination: Destination,
+        spool: Spool,
+        folder: Path | None,
+        tuning: Tuning | None = None,
+        *,
+        reports: bool = False,
     ) -> None:
         self.destination = destination
         self._spool = spool
-        self._election = Election(None if folder is None else folder / f"{destination.name}.lock")
+        self._claims: dict[str, Claim] = {}
+        self._elections: dict[str, Election] = {}
+        for signal, endpoint in destination.endpoints.items():
+            path = None if folder is None else folder / f"{destination.name}.{signal}.lock"
+            self._claim(signal, path, endpoint.fingerprint, reports=reports)
+            self._elections[signal] = Election(path, fingerprint=endpoint.fingerprint)
         self._couriers = [
-            Courier(destination, signal, spool, self._election, tuning or Tuning()) for signal in destination.signals
+            Courier(destination, signal, spool, election, tuning or Tuning())
+            for signal, election in self._elections.items()
         ]
         self._delivered_all: bool | None = None
         self._volumes_before: dict[str, Volume] = {}
+
+    def _claim(self, signal: str, path: Path | None, fingerprint: str, *, reports: bool) -> None:
+        try:
+            self._claims[signal] = Claim(path, fingerprint, reports=reports)
+        except ConfigurationError:
+            self.give_up()
+            raise
+
+    def give_up(self) -> None:
+        """It will not send, or no more: another one may take the name for another receiver."""
+        for claim in self._claims.values():
+            claim.release()
 
     def start(self) -> None:
         """Begin to send."""
@@ -66,9 +96,10 @@ class Sender:
         Neither a destination that fails now is waited for, nor, for long, another process that sends. Returns whether all
         was delivered. What was not waits in the spool for the next start.
         """
+        self.give_up()
         if self._delivered_all is None:
             deadline = time.monotonic() + timeout
-            patience = min(timeout, TAKEOVER) if self._election.is_lost else timeout
+            patience = min(timeout, TAKEOVER) if self._is_lost else timeout
             try:
                 self._delivered_all = self._flush(time.monotonic() + patience, is_patient=False)
             finally:
@@ -81,9 +112,17 @@ class Sender:
         return self._delivered_all
 
     @property
-    def is_elected(self) -> bool:
-        """Whether it is this process that sends, as far as the last look told."""
-        return not self._election.is_lost
+    def _is_lost(self) -> bool:
+        """Whether another process sends something of it, as far as the last look told."""
+        return any(each.is_lost for each in self._elections.values())
+
+    @property
+    def _is_contested(self) -> bool:
+        return any(each.is_contested for each in self._elections.values())
+
+    def reported(self) -> tuple[str, ...]:
+        """The signals whose figures are this sender's to report: those that this process sends."""
+        return tuple(signal for signal, claim in self._claims.items() if claim.is_reporter)
 
     def health(self) -> PartHealth:
         """How it goes, with figures for each signal: backlog, totals, losses, the last error and the next try."""
@@ -94,6 +133,8 @@ class Sender:
             figures = self._figures()
         except Exception as error:  # noqa: BLE001 - a spool that cannot be read must not take the health page with it
             return PartHealth(part, DEGRADED, f"its figures cannot be read: {error}", "see the part spool")
+        if self._is_contested and worst.state == OK:
+            return PartHealth(part, DEGRADED, CONTESTED, CONTESTED_REMEDY, figures, is_told=True)
         return PartHealth(part, worst.state, worst.why, worst.remedy, figures, is_told=True)
 
     def pending(self) -> Mapping[str, int]:
@@ -112,7 +153,11 @@ class Sender:
             lost_before = self._lost()
             flushes = [_Flush(courier, partial(self._waiting, courier.signal)) for courier in self._couriers]
             emptied = [each.wait(deadline, is_patient=is_patient) for each in flushes]
-            return all(emptied) and all(now <= before for before, now in zip(lost_before, self._lost(), strict=True))
+            return (
+                not self._is_contested
+                and all(emptied)
+                and all(now <= before for before, now in zip(lost_before, self._lost(), strict=True))
+            )
         except Exception:
             _logger.warning("otel_taskflow: flushing %s failed", self.destination.name, exc_info=True)
             return False

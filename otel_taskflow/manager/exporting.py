@@ -9,6 +9,7 @@ from time import monotonic
 from otel_taskflow.consumers.outbox import Outbox
 from otel_taskflow.consumers.outbox_facts import FindAttempt, FindTask, Lookup
 from otel_taskflow.consumers.outbox_routes import routes_of
+from otel_taskflow.errors import ConfigurationError
 from otel_taskflow.export.sender import LOSSES, Sender
 from otel_taskflow.health import PartHealth
 from otel_taskflow.manager.signals import ExportPlan
@@ -41,11 +42,15 @@ class Exporting:
             is_bridged=is_bridged,
         )
         folder = None if path is None else path.parent
-        self._senders = [Sender(each, self.spool, folder) for each in plan.destinations]
+        self._senders = _senders_of(plan, self.spool, folder)
 
     def open(self) -> None:
         """Make the spool usable. Raises SpoolError."""
-        self.spool.open()
+        try:
+            self.spool.open()
+        except BaseException:
+            _give_up(self._senders)
+            raise
 
     def start(self) -> None:
         """Begin to send."""
@@ -73,8 +78,8 @@ class Exporting:
         return {
             (sender.destination.name, signal): number
             for sender in self._senders
-            if sender.is_elected
-            for signal, number in sender.pending().items()
+            for signal in sender.reported()
+            for number in [sender.pending()[signal]]
         }
 
     def dropped(self) -> Mapping[tuple[str, str, str], int]:
@@ -84,12 +89,28 @@ class Exporting:
         """
         counts: dict[tuple[str, str, str], int] = {}
         for sender in self._senders:
-            if sender.is_elected:
-                name = sender.destination.name
-                counts.update(((name, signal, reason), 0) for signal in sender.destination.signals for reason in LOSSES)
-                counts.update(((name, *key), number) for key, number in sender.dropped().items())
+            name, signals = sender.destination.name, sender.reported()
+            counts.update(((name, signal, reason), 0) for signal in signals for reason in LOSSES)
+            counts.update(((name, *key), number) for key, number in sender.dropped().items() if key[0] in signals)
         return counts
 
     def health(self) -> Sequence[PartHealth]:
         """How spool and destinations are."""
         return [self.spool.health(), *(sender.health() for sender in self._senders)]
+
+
+def _senders_of(plan: ExportPlan, spool: Spool, folder: Path | None) -> list[Sender]:
+    """Raises ConfigurationError if something else in this process sends to another receiver under one of the names."""
+    senders: list[Sender] = []
+    try:
+        for each in plan.destinations:
+            senders.append(Sender(each, spool, folder, reports=True))  # noqa: PERF401 - those made so far are given up
+    except ConfigurationError:
+        _give_up(senders)
+        raise
+    return senders
+
+
+def _give_up(senders: Sequence[Sender]) -> None:
+    for sender in senders:
+        sender.give_up()

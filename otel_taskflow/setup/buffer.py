@@ -100,8 +100,8 @@ class Buffer:
                 return False
             sender = self._senders.get(destination.name)
             if sender is None:
-                self._limits[destination.name] = Limits(*destination.limits)
                 sender = Sender(destination, self._spool, spool_path(self.root).parent)
+                self._limits[destination.name] = Limits(*destination.limits)
                 self._senders[destination.name] = sender
                 if self._ready.is_set():
                     sender.start()

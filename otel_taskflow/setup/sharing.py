@@ -9,11 +9,15 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from otel_taskflow.errors import ConfigurationError
 from otel_taskflow.health import PartHealth
 
 if TYPE_CHECKING:
     from otel_taskflow.export import Destination
     from otel_taskflow.setup.buffer import Buffer
+
+CLOSING = 1.0
+"""Seconds for a buffer that was made in vain to come up and end."""
 
 _buffers: dict[Path, Buffer] = {}
 _lock = threading.RLock()
@@ -29,7 +33,11 @@ def enter_buffer(folder: Path, user: object, destination: Destination) -> Buffer
         buffer = _buffers.get(root)
         if buffer is None or not buffer.enter(user, destination):
             buffer = Buffer(root)
-            buffer.enter(user, destination)
+            try:
+                buffer.enter(user, destination)
+            except ConfigurationError:
+                buffer.leave(user, destination.name, CLOSING)
+                raise
             _buffers[root] = buffer
         return buffer
 

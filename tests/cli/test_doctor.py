@@ -101,7 +101,7 @@ def test_a_running_app_does_not_notice_it(tmp_path: Path) -> None:
     main(["doctor", "--dir", str(tmp_path)])
     journal = manager.runtime.writer.folder
     assert journal is not None
-    for lock in (journal / LOCK_NAME, tmp_path / "spool" / "away.lock"):
+    for lock in (journal / LOCK_NAME, tmp_path / "spool" / "away.traces.lock"):
         assert is_held(lock)
         assert held_for_others(lock)
     assert set(before) <= {path for path in tmp_path.rglob("*") if path.is_file()}

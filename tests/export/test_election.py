@@ -6,10 +6,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from otel_taskflow.errors import ConfigurationError
 from otel_taskflow.export.election import Election
 from otel_taskflow.export.sender import Sender
 from otel_taskflow.spool import Spool
@@ -21,7 +23,7 @@ from tests.export.records import NAME, spans
 HOLDER = """
 import sys, pathlib
 from otel_taskflow.export.election import Election
-election = Election(pathlib.Path(sys.argv[1]))
+election = Election(pathlib.Path(sys.argv[1]), fingerprint=sys.argv[2])
 election.enter()
 print(election.is_won(), flush=True)
 sys.stdin.read()
@@ -32,7 +34,7 @@ sys.stdin.read()
 def test_another_process_sends_when_the_one_that_did_is_killed(
     spool: Spool, receiver: OTLPReceiver, start_sender: StartSender, tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-c", HOLDER, str(tmp_path / f"{NAME}.lock")]
+    command = [sys.executable, "-c", HOLDER, str(tmp_path / f"{NAME}.traces.lock"), ""]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "True\n"
@@ -135,3 +137,58 @@ def test_a_private_spool_needs_no_lock(times: int) -> None:
         election.enter()
         assert election.is_won()
         election.leave()
+
+
+def test_a_second_sender_of_this_process_with_another_receiver_is_refused_until_the_first_has_stopped(
+    receiver: OTLPReceiver, spool: Spool, start_sender: StartSender, tmp_path: Path
+) -> None:
+    first = start_sender()
+    for other in (destination("http://127.0.0.1:9"), destination(receiver.url, headers={"api-key": "B"})):
+        with pytest.raises(ConfigurationError, match=rf"'{NAME}'.*name="):
+            Sender(other, spool, tmp_path)
+    start_sender(destination(receiver.url)).stop(0)
+    first.stop(1)
+    start_sender(destination("http://127.0.0.1:9"))
+
+
+def test_a_process_that_follows_one_with_another_receiver_says_so_until_that_has_ended(
+    receiver: OTLPReceiver,
+    spool: Spool,
+    start_sender: StartSender,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for signal_ in ("traces", "logs"):
+        (tmp_path / f"{NAME}.{signal_}.receiver").write_text("that of another receiver")
+    command = [sys.executable, "-c", HOLDER, str(tmp_path / f"{NAME}.traces.lock"), "that of another receiver"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "True\n"
+        sender = start_sender(destination(receiver.url, headers={"api-key": "s3cret"}))
+        until(lambda: sender.health().state == "degraded")
+        assert "another endpoint or other headers" in sender.health().why
+        assert "name=" in sender.health().remedy
+        assert not sender.flush(0.5), "nothing waits, but what was exported went elsewhere"
+        holder.kill()
+        holder.wait()
+    until(lambda: sender.health().state == "ok")
+    assert sender.flush(5)
+    assert [each.levelname for each in caplog.records if "name=" in each.message] == ["ERROR"]
+    assert all("s3cret" not in each.read_text() for each in tmp_path.glob("*.receiver"))
+
+
+def test_one_signal_does_not_wait_for_a_sender_of_the_other(
+    receiver: OTLPReceiver, spool: Spool, start_sender: StartSender
+) -> None:
+    start_sender(destination(receiver.url, signals=("logs",)))
+    both = start_sender(destination(receiver.url))
+    spool.add(spans(range(3)))
+    assert both.flush(5)
+    assert len(receiver.spans) == 3
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

@@ -201,7 +201,8 @@ def test_a_forked_child_that_cannot_have_a_buffer_goes_on_and_says_what_it_lost(
     text = (
         START
         + """
-while not os.path.exists(folder + "/spool/otlp.lock"):  # or who opens it would make the folder anew
+locks = [f"{folder}/spool/otlp.{signal}.receiver" for signal in ("traces", "logs")]
+while not all(map(os.path.exists, locks)):  # or who opens it would make the folder anew
     time.sleep(0.01)
 os.rename(folder, folder + ".away")
 open(folder, "w").close()

@@ -121,3 +121,37 @@ def test_without_durable_nothing_is_written(tmp_path: Path) -> None:
     with OTLPReceiver() as receiver:
         run(START.replace("durable=True", "durable=False"), receiver.url, **environment(tmp_path / "buffer"))
     assert not (tmp_path / "buffer").exists()
+
+
+def test_the_metrics_of_its_destination_are_there_once_however_many_managers_there_are(tmp_path: Path) -> None:
+    text = (
+        START
+        + """
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from otel_taskflow import TaskManager
+time.sleep(1.2)  # its own sender holds the lock
+reader = InMemoryMetricReader()
+provider = MeterProvider([reader])
+managers = [TaskManager(name=name, meter_provider=provider) for name in "ab"]
+for manager in managers:
+    manager.start()
+for _ in range(3):
+    tracer.start_span("waits").end()
+def points(name):
+    data = reader.get_metrics_data()
+    found = [each for one in data.resource_metrics for scope in one.scope_metrics for each in scope.metrics]
+    return [point for each in found if each.name == name for point in each.data.data_points]
+def pending():
+    found = {point.attributes["otel_taskflow.export.signal"]: point.value for point in points("otel_taskflow.export.pending")}
+    return found.get("traces")
+deadline = time.monotonic() + 10
+while pending() != 3 and time.monotonic() < deadline:
+    time.sleep(0.05)
+print(pending(), {point.attributes["otel_taskflow.export.destination"] for point in points("otel_taskflow.export.dropped")})
+os._exit(0)
+"""
+    )
+    with OTLPReceiver() as receiver:
+        receiver.default = Reply(503)
+        assert run(text, receiver.url, **environment(tmp_path)) == "3 {'setup_telemetry'}"

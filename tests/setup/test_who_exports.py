@@ -11,6 +11,7 @@ from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk.trace import TracerProvider
 
 from otel_taskflow import (
+    ConfigurationError,
     DurableLogRecordProcessor,
     DurableSpanProcessor,
     OTLPExporter,
@@ -18,6 +19,7 @@ from otel_taskflow import (
     TaskObserver,
     task_log,
 )
+from otel_taskflow.setup.sharing import open_buffers
 from otel_taskflow.testing.otlp_receiver import OTLPReceiver
 
 
@@ -91,3 +93,27 @@ def test_two_managers_of_which_one_exports_by_itself_export_everything_once(tmp_
         names = ["send work_a", "process work_a", "send work_b", "process work_b"]
         assert Counter(span.name for span in receiver.spans) == dict.fromkeys(names, 1)
         assert [receiver.log_bodies.count(f"line of {name}") for name in "ab"] == [1, 1]
+
+
+def test_two_managers_that_mean_different_receivers_by_one_name_are_refused(tmp_path: Path) -> None:
+    with OTLPReceiver() as receiver, OTLPReceiver() as other:
+        first = TaskManager(name="a", dir=tmp_path, observers=[OTLPExporter(receiver.url)])
+        first.start()
+        second = TaskManager(name="b", dir=tmp_path, observers=[OTLPExporter(other.url)])
+        with pytest.raises(ConfigurationError, match=r"'otlp' with another endpoint.*name="):
+            second.start()
+        first.stop()
+        second.start()
+        second.stop()
+
+
+def test_a_processor_that_means_another_receiver_than_a_manager_is_refused(tmp_path: Path) -> None:
+    with OTLPReceiver() as receiver:
+        manager = TaskManager(dir=tmp_path, observers=[OTLPExporter(receiver.url, signals=("traces", "logs"))])
+        manager.start()
+        for _ in range(2):
+            with pytest.raises(ConfigurationError, match="name="):
+                DurableSpanProcessor(OTLPExporter(receiver.url, headers={"api-key": "B"}), dir=tmp_path)
+        assert [buffer for buffer in open_buffers() if buffer.root == tmp_path] == []
+        DurableSpanProcessor(OTLPExporter(receiver.url), dir=tmp_path).shutdown()
+        manager.stop()

@@ -27,7 +27,9 @@ def check(spool_file: Path) -> Iterator[Finding]:
         yield from _try_all(is_meant=_is_set())
     for name in sorted(known - _BY_ENVIRONMENT):
         yield Finding(
-            NOTE, f"{name} is in the spool; only the app knows its endpoint", "see its page Health for its state"
+            NOTE,
+            f"{name} is in the spool; only an app with a destination of this name knows its endpoint",
+            "see the page Health of that app for its state; without one nobody sends what waits",
         )
 
 

@@ -43,7 +43,7 @@ def check(path: Path, root: Path) -> Iterator[Finding]:
 
 
 def _queue(queue: QueueFigures, path: Path, *, has_processes: bool) -> Finding:
-    waits, sends = queue.backlog, _is_sent(path, queue.destination)
+    waits, sends = queue.backlog, _is_sent(path, queue)
     waiting = 0.0 if waits.oldest is None else time.time() - waits.oldest / 1e9
     oldest = f", the oldest for {age(waiting)}" if waits.messages else ""
     held = f", {queue.held} held until their attempt ends" if queue.held else ""
@@ -60,7 +60,9 @@ def _queue(queue: QueueFigures, path: Path, *, has_processes: bool) -> Finding:
             f"no running process is configured for a destination {queue.destination!r}: give one this name to send it"
         )
         return Finding(PROBLEM, f"{text}; nobody sends", remedy)
-    return Finding(OK if sends else NOTE, text if sends else f"{text}; sent at the next start")
+    return Finding(
+        OK if sends else NOTE, text if sends else f"{text}; sent when an app starts that has a destination of this name"
+    )
 
 
 def _a_day(queue: QueueFigures) -> str:
@@ -86,8 +88,8 @@ def _refusals(found: Inspection) -> Iterator[Finding]:
         yield Finding(PROBLEM if is_news else NOTE, text, remedy_of(newest.answer))
 
 
-def _is_sent(path: Path, destination: str) -> bool:
+def _is_sent(path: Path, queue: QueueFigures) -> bool:
     try:
-        return is_held(path.parent / f"{destination}.lock")
+        return is_held(path.parent / f"{queue.destination}.{queue.signal}.lock")
     except OSError:
         return False
