@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from otel_taskflow.manager.settings import Settings
 from otel_taskflow.ports import Telemetry
-from otel_taskflow.setup.ownership import durable_destinations
+from otel_taskflow.setup.ownership import destinations_of
 from otel_taskflow.telemetry import LogRecordConsumer, NoTelemetry, OpenTelemetry
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def signals_for(
 
 def _signals(settings: Settings, providers: Providers, exporters: Sequence[OTLPExporter]) -> Signals:
     tracers, meters, loggers = providers
-    destinations = _destinations(exporters, tracers) if exporters else _of_the_setup()
+    destinations = _with_the_setup(_destinations(exporters, tracers), tracers, loggers)
     if not destinations:
         telemetry = OpenTelemetry(tracers, meters, trace_mode=settings.trace_mode)
         return Signals(telemetry, LogRecordConsumer(loggers), providers=providers)
@@ -111,9 +111,18 @@ def _resource_of(tracers: Any) -> tuple[dict[str, Any], str]:
     return dict(attributes), schema_url
 
 
-def _of_the_setup() -> list[Destination]:
-    """Where ``setup_telemetry(durable=True)`` sends: its processors leave the spans and log records of tasks to the outbox."""
-    return [each for exporter in durable_destinations() if (each := exporter.destination) is not None]
+def _with_the_setup(given: list[Destination], tracers: Any, loggers: Any) -> list[Destination]:
+    """Where ``setup_telemetry(durable=True)`` sends is a destination too: its providers get no spans and lines of tasks then.
+
+    What somebody else sends to the same receiver already is not sent there twice.
+    """
+    taken = {(signal, endpoint.fingerprint) for each in given for signal, endpoint in each.endpoints.items()}
+    found = list(given)
+    for each in destinations_of(tracers, loggers):
+        left = {name: to for name, to in each.endpoints.items() if (name, to.fingerprint) not in taken}
+        if left:
+            found.append(replace(each, endpoints=left))
+    return found
 
 
 def _destinations(exporters: Sequence[OTLPExporter], tracers: Any) -> list[Destination]:

@@ -17,6 +17,7 @@ from otel_taskflow.setup.exporting import Ledger, judged
 from otel_taskflow.setup.flushing import add_flush_at_shutdown
 
 if TYPE_CHECKING:
+    from otel_taskflow.export import OTLPExporter
     from otel_taskflow.setup.processors import DurableLogRecordProcessor, DurableSpanProcessor
 
 _logger = logging.getLogger("otel_taskflow")
@@ -38,9 +39,9 @@ class Providers(NamedTuple):
 class Durable(NamedTuple):
     """What ``setup_telemetry(durable=True)`` adds: the processors that keep on disk what is not delivered."""
 
+    exporter: OTLPExporter
     spans: DurableSpanProcessor
     logs: DurableLogRecordProcessor
-    forget_destination: Callable[[], object]
 
 
 class Setup:
@@ -59,6 +60,7 @@ class Setup:
         self.is_global = is_global
         self._ledger = ledger
         self._durable = durable
+        self._forget_destination = _nothing_to_do if durable is None else _own(durable, providers)
         self._delivered_all: bool | None = None
 
     @property
@@ -102,7 +104,7 @@ class Setup:
         if self._durable is None:
             return [each.shutdown for each in self._providers]
         durable = self._durable
-        durable.forget_destination()
+        self._forget_destination()
 
         def end() -> bool:
             deadline = monotonic() + timeout
@@ -189,12 +191,21 @@ def _resource(service_name: str | None, more: Mapping[str, Any] | None) -> Any:
 
 def _durable(endpoint: str | None, headers: Mapping[str, str] | None) -> Durable:
     from otel_taskflow.export import OTLPExporter
-    from otel_taskflow.setup.ownership import add_durable_destination
     from otel_taskflow.setup.processors import DurableLogRecordProcessor, DurableSpanProcessor
 
     exporter = OTLPExporter(endpoint, headers=headers, name=DESTINATION)
-    spans, logs = DurableSpanProcessor(exporter), DurableLogRecordProcessor(exporter)
-    return Durable(spans, logs, add_durable_destination(exporter))
+    return Durable(exporter, DurableSpanProcessor(exporter), DurableLogRecordProcessor(exporter))
+
+
+def _own(durable: Durable, providers: Providers) -> Callable[[], object]:
+    """Tasks whose spans and lines would go to these providers are exported from their journal. Returns what ends that."""
+    from otel_taskflow.setup.ownership import add_durable_destination
+
+    return add_durable_destination(durable.exporter, providers.tracer_provider, providers.logger_provider)
+
+
+def _nothing_to_do() -> None:
+    """Nothing is exported from a journal."""
 
 
 def _build(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
+import pytest
+
 from otel_taskflow.testing.otlp_receiver import OTLPReceiver, Reply
 from tests.setup.programs import run
 
@@ -155,3 +157,77 @@ os._exit(0)
     with OTLPReceiver() as receiver:
         receiver.default = Reply(503)
         assert run(text, receiver.url, **environment(tmp_path)) == "3 {'setup_telemetry'}"
+
+
+TASK = """
+from otel_taskflow import OTLPExporter, TaskManager, task_log
+manager = TaskManager(observers=exporters)
+@manager.task
+def work(seconds):
+    task_log("a line")
+    time.sleep(seconds)
+manager.start()
+"""
+
+
+@pytest.mark.parametrize(
+    ("exporter", "theirs"),
+    [("OTLPExporter.loki", "lines"), ("OTLPExporter.tempo", "spans"), ("OTLPExporter", "lines")],
+)
+def test_its_destination_gets_tasks_also_beside_an_exporter_and_those_of_a_process_that_died(
+    tmp_path: Path, exporter: str, theirs: str
+) -> None:
+    text = f"{START}from otel_taskflow import OTLPExporter\nexporters = [{exporter}(sys.argv[2])]\n{TASK}"
+    with OTLPReceiver() as receiver, OTLPReceiver() as other:
+        killed = "manager.add_task(work, 60)\ntime.sleep(1)\nos.kill(os.getpid(), 9)"
+        with pytest.raises(AssertionError):
+            run(text + killed, receiver.url, other.url, **environment(tmp_path))
+        ended = "time.sleep(1)\nprint(manager.drain(), manager.force_flush(10), setup.flush(10))"
+        assert run(text + ended, receiver.url, other.url, **environment(tmp_path)) == "True True True"
+        names = ["process work", "send work"]
+        assert sorted(each.name for each in receiver.spans) == names
+        assert receiver.log_bodies.count("a line") == 1
+        assert sorted(each.name for each in other.spans) == (names if theirs == "spans" else [])
+        assert other.log_bodies.count("a line") == (1 if theirs == "lines" else 0)
+
+
+def test_what_an_exporter_sends_to_the_same_receiver_is_not_sent_there_twice(tmp_path: Path) -> None:
+    exporters = """
+from otel_taskflow import OTLPExporter
+exporters = [OTLPExporter(sys.argv[1], headers={"x-key": "k1"}, signals=("traces", "logs"))]
+"""
+    work = "manager.add_task(work, 0)\nprint(manager.drain(), manager.force_flush(10), setup.flush(10))"
+    with OTLPReceiver() as receiver:
+        assert run(START + exporters + TASK + work, receiver.url, **environment(tmp_path)) == "True True True"
+        assert sorted(each.name for each in receiver.spans) == ["process work", "send work"]
+        assert receiver.log_bodies.count("a line") == 1
+
+
+def test_beside_a_global_tracer_provider_spans_of_tasks_stay_with_that(tmp_path: Path) -> None:
+    theirs = """
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+kept = InMemorySpanExporter()
+provider = TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(kept))
+trace.set_tracer_provider(provider)
+exporters = []
+"""
+    work = """
+manager.add_task(work, 0)
+print(setup.is_global, manager.drain(), manager.force_flush(10), setup.flush(10))
+print(sorted(each.name for each in kept.get_finished_spans()))
+manager.stop()
+handed_on = TaskManager(tracer_provider=setup.tracer_provider)
+handed_on.start()
+handed_on.task(name="handed_on")(work)
+handed_on.add_task(work, 0)
+print(handed_on.drain(), handed_on.force_flush(10))
+"""
+    with OTLPReceiver() as receiver:
+        said = run(theirs + START + TASK + work, receiver.url, **environment(tmp_path))
+        assert said.split("\n") == ["False True True True", "['process work', 'send work']", "True True"]
+        assert sorted(each.name for each in receiver.spans) == ["process handed_on", "send handed_on"]
+        assert receiver.log_bodies.count("a line") == 2, "the logger provider was free"
