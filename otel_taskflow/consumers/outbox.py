@@ -32,7 +32,7 @@ class Outbox:
         lookup: Lookup,
         *,
         limits: DataLimits,
-        is_bridged: Callable[[str], bool],
+        is_bridged: Callable[[str, str], bool],
     ) -> None:
         self._spool = spool
         self._around = Surroundings(routes, TaskFacts(lookup), limits, is_bridged, self._load_attempt)

@@ -31,7 +31,8 @@ class RateLimit:
     def takes(self, time: int) -> bool:
         """Whether an event of this time, Unix nanoseconds, still fits."""
         passed = max(0, time - self._at) / SECOND
-        self._at = max(self._at, time)
+        was_set_back = time < self._at - SECOND  # and not just an event of another thread
+        self._at = time if was_set_back else max(self._at, time)
         self._tokens = min(max(1.0, self._per_second), self._tokens + passed * self._per_second)
         if self._tokens < 1.0:
             return False
@@ -54,6 +55,9 @@ class Route:
         self._detail = filters.detail
         self._slow = filters.slow
         rate = filters.max_lines_per_second
+        self.kept_as = filters.min_level if rate is None else f"{filters.min_level} {self.name}"
+        """The group of an attempt's lines that are kept for the events of its span."""
+        self.is_limited = rate is not None
         self.within_rate: Callable[[int], bool] = _always if rate is None else RateLimit(rate).takes
         self._has_warned = False
 

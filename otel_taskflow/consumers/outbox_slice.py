@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ from otel_taskflow.ports import JournalHeader, JournalSlice
 from otel_taskflow.spool import Source, SpoolWrite
 from otel_taskflow.telemetry import semconv
 from otel_taskflow.telemetry.lifecycle_records import records_of_end, records_of_start
-from otel_taskflow.telemetry.otlp.attempts import OpenAttempt, attempt_key, span_of_attempt, span_of_enqueue
+from otel_taskflow.telemetry.otlp.attempts import EVERY, OpenAttempt, attempt_key, span_of_attempt, span_of_enqueue
 from otel_taskflow.telemetry.otlp.encode import encode_resource, encode_scope
 from otel_taskflow.telemetry.otlp.logs import log_of_line, log_of_record
 from otel_taskflow.telemetry.otlp.values import DataLimits, SpanData
@@ -37,18 +37,22 @@ class Surroundings:
     routes: Sequence[Route]
     facts: TaskFacts
     limits: DataLimits
-    is_bridged: Callable[[str], bool]
-    """Whether a standard library logger's lines leave through a handler of OpenTelemetry already."""
+    is_bridged: Callable[[str, str], bool]
+    """Whether a standard library logger's lines of a level leave through a handler of OpenTelemetry already."""
     load_attempt: Callable[[str], OpenAttempt | None]
     """A running attempt of another process, by key."""
     sources: dict[str, Source] = field(default_factory=dict)
     has_warned: bool = False
     line_routes: dict[str, Sequence[Route]] = field(default_factory=dict)
     """Who wants the lines of a level as log records."""
+    event_routes: dict[str, Sequence[Route]] = field(default_factory=dict)
+    """Who wants the lines of a level as events of the span."""
 
     def __post_init__(self) -> None:
-        wants_lines = [route for route in self.routes if route.wants_lines]
-        self.line_routes = {level: [route for route in wants_lines if level in route.levels] for level in LEVELS}
+        for level in LEVELS:
+            routes = [route for route in self.routes if level in route.levels]
+            self.line_routes[level] = [route for route in routes if route.wants_lines]
+            self.event_routes[level] = [route for route in routes if route.wants_line_events]
 
     def source(self, resource: Mapping[str, Any], schema_url: str) -> Source:
         """Resource and scope as they are sent; encoded once."""
@@ -134,24 +138,27 @@ class OutboxSlice:
     def _log(self, event: TaskLogged) -> None:
         key = attempt_key(event.task_id, event.attempt)
         attempt = None if event.late else self._attempt(event.task_id, event.attempt)
+        as_records = [] if self._is_bridged(event) else self._around.line_routes.get(event.level, ())
+        as_events = [] if attempt is None else self._around.event_routes.get(event.level, ())
+        beyond = self._beyond_rate(event, {*as_records, *as_events})
         if attempt is not None:
-            attempt.add(event)
+            attempt.add(event, {route.kept_as for route in as_events if route not in beyond})
             self._touched[key] = attempt
-        if event.logger is not None and self._is_live and self._around.is_bridged(event.logger):
-            return
-        routes = [
-            route for route in self._around.line_routes.get(event.level, ()) if self._is_within_rate(route, event)
-        ]
+        routes = [route for route in as_records if route not in beyond]
         if routes:
             name, span = self._names(event.task_id, event.attempt, attempt)
             data = log_of_line(event, name, span)
             self._messages.add_log(data, self._source_of(attempt), None if event.late else key, routes)
 
-    def _is_within_rate(self, route: Route, line: TaskLogged) -> bool:
-        is_within = route.within_rate(line.time)
-        if not is_within:
-            self._messages.drop(route, "logs", "rate_limit")
-        return is_within
+    def _is_bridged(self, line: TaskLogged) -> bool:
+        return line.logger is not None and self._is_live and self._around.is_bridged(line.logger, line.level)
+
+    def _beyond_rate(self, line: TaskLogged, routes: Iterable[Route]) -> set[Route]:
+        """Those that take no more lines now. Each is asked once, whether it gets the line as a record, as an event or both."""
+        beyond = {route for route in routes if route.is_limited and not route.within_rate(line.time)}
+        for route in beyond:
+            self._messages.drop(route, "logs" if route.wants_lines else "traces", "rate_limit")
+        return beyond
 
     def _end(self, event: AttemptEnded) -> None:
         key = attempt_key(event.task_id, event.attempt)
@@ -180,14 +187,16 @@ class OutboxSlice:
     def _add_attempt_span(
         self, attempt: OpenAttempt, ended: AttemptEnded, source: Source, told: frozenset[str]
     ) -> None:
-        made: dict[frozenset[str], SpanData] = {}
+        made: dict[str | None, SpanData] = {}
 
         def span_for(route: Route) -> SpanData:
             """Destinations that want the same lines get the same span."""
-            levels = route.levels if route.wants_line_events and route.name in told else _no_lines
-            if levels not in made:
-                made[levels] = span_of_attempt(attempt, ended, levels.__contains__, self._around.limits.events)
-            return made[levels]
+            group = route.kept_as if route.wants_line_events and route.name in told else None
+            if group not in made:
+                levels = _no_lines if group is None else route.levels
+                limits = self._around.limits
+                made[group] = span_of_attempt(attempt, ended, levels.__contains__, limits.events, group or EVERY)
+            return made[group]
 
         self._messages.add_span(source, ended.time, span_for)
 

@@ -155,7 +155,7 @@ class LogRecordConsumer:
             self._finish(event.task_id)
 
     def _emit_line(self, event: TaskLogged) -> None:
-        if event.logger is not None and is_bridged(event.logger):
+        if event.logger is not None and is_bridged(event.logger, event.level):
             return
         known = self._known(event.task_id)
         self._emit(known, event.attempt, (record_of_line(event),), event)

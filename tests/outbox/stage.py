@@ -93,7 +93,7 @@ class Stage:
             routes_of(destinations or [destination()], exports_spans=exports_spans),
             lookup,
             limits=DataLimits(),
-            is_bridged=self.bridged.__contains__,
+            is_bridged=lambda name, _level: name in self.bridged,
         )
 
     def spans(self, name: str = "otlp") -> list[Span]:

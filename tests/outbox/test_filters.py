@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -113,7 +114,38 @@ def test_lines_beyond_the_rate_are_dropped_and_counted(stage: Make) -> None:
     made.outbox.consume(piece(enqueued(), started(), *(logged(number) for number in range(1, 11)), ended()))
     assert made.lines() == ["line 1", "line 2", "line 3"]
     assert made.spool.dropped() == {("otlp", "logs", "rate_limit"): 7}
-    assert len(made.events()) == 10
+    assert made.events() == ["line 1", "line 2", "line 3"]
+
+
+@pytest.mark.parametrize("to", [{"task_logs": "events"}, {"signals": ("traces",)}])
+def test_lines_beyond_the_rate_are_dropped_and_counted_where_they_are_events_only(
+    stage: Make, to: dict[str, Any]
+) -> None:
+    made = stage(destination(max_lines_per_second=3.0, **to), destination("all", ("traces",)))
+    lines = [logged(number) for number in range(1, 11)]
+    made.outbox.consume(piece(enqueued(), started(), *lines, ended(lines=10)))
+    assert made.events() == ["line 1", "line 2", "line 3"]
+    (process,) = [each for each in made.spans() if each.name.startswith("process")]
+    assert attributes_of(process)["otel_taskflow.log.omitted"] == 7
+    assert made.spool.dropped() == {("otlp", "traces", "rate_limit"): 7}
+    assert len(made.events("all")) == 10
+
+
+def test_a_rate_goes_on_after_the_clock_was_set_back() -> None:
+    rate = RateLimit(2.0)
+    assert [rate.takes(3600 * SECOND) for _ in range(3)] == [True, True, False]
+    assert [rate.takes(SECOND + number * SECOND // 2) for number in range(8)] == [False, *[True] * 7]
+
+
+def test_a_line_of_the_minimum_level_is_an_event_however_many_lines_are_around_it(stage: Make) -> None:
+    made, heir = (stage(destination(min_level="error"), destination("all", ("traces",))) for _ in range(2))
+    lines = [logged(number, "error" if number == 100 else "debug") for number in range(1, 202)]
+    made.outbox.consume(piece(enqueued(), started(), *lines))
+    header = HEADER._replace(journal_id="default-2")
+    heir.outbox.consume(piece(ended(AttemptOutcome.INTERRUPTED, lines=201), header=header))
+    assert heir.events() == ["line 100"]
+    assert len(heir.events("all")) == 128
+    assert "line 100" not in heir.events("all")
 
 
 def test_a_rate_is_over_time() -> None:

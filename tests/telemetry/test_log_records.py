@@ -192,6 +192,15 @@ def bridged() -> Iterator[str]:
     logging.getLogger("shop").removeHandler(handler)
 
 
+def test_captured_lines_below_the_level_of_the_handler_are_log_records_all_the_same(
+    recorder: Recorder, bridged: str
+) -> None:
+    logging.getLogger("shop").handlers[-1].setLevel(logging.ERROR)
+    events = [ADDED, STARTED, line(1, logger=bridged), line(2, level="error", logger=bridged)]
+    consume(LogRecordConsumer(recorder.logger_provider), events)
+    assert [record.attributes["log.record.uid"] for record in lines_of(recorder)] == ["t-0-1"]
+
+
 def test_captured_lines_that_leave_through_a_handler_already_are_not_doubled(recorder: Recorder, bridged: str) -> None:
     events = [ADDED, STARTED, line(1, logger=bridged), line(2, logger="elsewhere"), line(3)]
     consume(LogRecordConsumer(recorder.logger_provider), events)

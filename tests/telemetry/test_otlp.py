@@ -16,7 +16,7 @@ from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogR
 from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags
 
 from otel_taskflow.events import AttemptEnded, AttemptStarted, TaskEnqueued, TaskLogged
-from otel_taskflow.model import AttemptOutcome, SpanIdentity, TaskRow
+from otel_taskflow.model import AttemptOutcome, ErrorInfo, SpanIdentity, TaskRow
 from otel_taskflow.ports import JournalHeader, JournalSlice
 from otel_taskflow.telemetry import LogRecordConsumer, OpenTelemetry
 from otel_taskflow.telemetry.attempt import LiveAttemptSpan
@@ -206,6 +206,8 @@ def test_a_process_that_died_ends_its_span_at_the_last_it_said(telemetry: OpenTe
     attempt.add(TaskLogged(task.task_id, T0 + 7, 0, 1, "info", "last words", {}))
     ended = end_of(task, outcome=AttemptOutcome.INTERRUPTED, reason="process_died")
     assert span_of_attempt(attempt, ended, lambda level: True, 128).end_time == T0 + 7
+    seen = ended._replace(error=ErrorInfo("ProcessDied", "killed by SIGKILL", ""))
+    assert span_of_attempt(attempt, seen, lambda level: True, 128).end_time == seen.time, "a worker's, seen by its app"
 
 
 def test_log_records_are_what_the_sdk_sends(recorder: Recorder, telemetry: OpenTelemetry) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from pydantic_core import from_json, to_json
 
@@ -27,6 +27,8 @@ from otel_taskflow.telemetry.otlp.values import SpanData, SpanEvent, SpanLink
 
 KEPT_FIRST = 64
 KEPT_LAST = 64
+EVERY = ""
+"""The group of those that want all lines."""
 
 Line = tuple[int, str, str, Mapping[str, Any]]
 """Time, level, message, extras."""
@@ -54,10 +56,29 @@ def facts_of(task: TaskRow) -> TaskRow:
     )
 
 
-class OpenAttempt:
-    """What is known of an attempt before its end: its start, its task, the first and last of its lines."""
+class _Ends(NamedTuple):
+    """The first and the last of many lines."""
 
-    __slots__ = ("_first", "_last", "count", "last_time", "resource", "started", "task")
+    first: list[Line]
+    last: deque[Line]
+
+    def add(self, line: Line) -> None:
+        if len(self.first) < KEPT_FIRST:
+            self.first.append(line)
+        else:
+            self.last.append(line)
+
+    def all(self) -> Sequence[Line]:
+        return (*self.first, *self.last)
+
+
+class OpenAttempt:
+    """What is known of an attempt before its end: its start, its task, the first and last of its lines.
+
+    Lines are kept for each group of destinations that want the same ones as events.
+    """
+
+    __slots__ = ("_kept", "count", "last_time", "resource", "started", "task")
 
     def __init__(self, started: AttemptStarted, task: TaskRow, resource: tuple[Any, str]) -> None:
         self.started = started
@@ -66,23 +87,23 @@ class OpenAttempt:
         """Attributes and schema URL of the process that ran it."""
         self.count = 0
         self.last_time = started.time
-        self._first: list[Line] = []
-        self._last: deque[Line] = deque(maxlen=KEPT_LAST)
+        self._kept: dict[str, _Ends] = {}
 
-    def add(self, line: TaskLogged) -> None:
-        """Keep a line if it is one of the first or the last."""
+    def add(self, line: TaskLogged, groups: Iterable[str] = (EVERY,)) -> None:
+        """Keep a line if it is one of the first or the last of these groups."""
         self.count += 1
         self.last_time = max(self.last_time, line.time)
         kept = (line.time, line.level, line.message, line.extra)
-        if len(self._first) < KEPT_FIRST:
-            self._first.append(kept)
-        else:
-            self._last.append(kept)
+        for group in groups:
+            if group not in self._kept:
+                self._kept[group] = _Ends([], deque(maxlen=KEPT_LAST))
+            self._kept[group].add(kept)
 
-    @property
-    def lines(self) -> Sequence[Line]:
-        """The kept lines in order."""
-        return (*self._first, *self._last)
+    def lines(self, group: str = EVERY) -> Sequence[Line]:
+        """The kept lines of a group, in order. Of one that the process before did not know, what it kept for others."""
+        if group in self._kept:
+            return self._kept[group].all()
+        return max((each.all() for each in self._kept.values()), key=len, default=())
 
     @property
     def is_sampled(self) -> bool:
@@ -94,23 +115,25 @@ class OpenAttempt:
     def to_bytes(self) -> bytes:
         """The state, for another process to go on with."""
         task = facts_of(self.task)
+        kept = {group: ends.all() for group, ends in self._kept.items()}
         return to_json(
-            [self.started, task._asdict(), self.resource, self.count, self.last_time, self.lines],
+            [self.started, task._asdict(), self.resource, self.count, self.last_time, kept],
             inf_nan_mode="constants",
         )
 
     @classmethod
     def from_bytes(cls, state: bytes) -> OpenAttempt:
         """The way back. Raises ValueError for what ``to_bytes`` did not write."""
-        started, task, resource, count, last_time, lines = from_json(state)
+        started, task, resource, count, last_time, kept = from_json(state)
         attempt = cls(_started(started), _task(task), (resource[0], resource[1]))
-        attempt._go_on(count, last_time, [(line[0], line[1], line[2], line[3]) for line in lines])
+        attempt._go_on(count, last_time, dict(kept))
         return attempt
 
-    def _go_on(self, count: int, last_time: int, kept: list[Line]) -> None:
+    def _go_on(self, count: int, last_time: int, kept: dict[str, Any]) -> None:
         self.count, self.last_time = count, last_time
-        self._first = kept[:KEPT_FIRST]
-        self._last.extend(kept[KEPT_FIRST:])
+        for group, found in kept.items():
+            lines: list[Line] = [(line[0], line[1], line[2], line[3]) for line in found]
+            self._kept[group] = _Ends(lines[:KEPT_FIRST], deque(lines[KEPT_FIRST:], maxlen=KEPT_LAST))
 
 
 def span_of_enqueue(task: TaskRow, code_name: str) -> SpanData | None:
@@ -128,11 +151,13 @@ def span_of_enqueue(task: TaskRow, code_name: str) -> SpanData | None:
     )
 
 
-def span_of_attempt(attempt: OpenAttempt, ended: AttemptEnded, is_wanted: Wanted, max_events: int | None) -> SpanData:
-    """The CONSUMER span ``process {task}`` of an attempt that has ended."""
+def span_of_attempt(
+    attempt: OpenAttempt, ended: AttemptEnded, is_wanted: Wanted, max_events: int | None, group: str = EVERY
+) -> SpanData:
+    """The CONSUMER span ``process {task}`` of an attempt that has ended, with lines that were kept for a group."""
     added = ended.span or {}
     events = _user_events(added)
-    lines = [line for line in attempt.lines if is_wanted(line[1])]
+    lines = [line for line in attempt.lines(group) if is_wanted(line[1])]
     room = None if max_events is None else max(0, max_events - len(events) - (ended.error is not None))
     kept = first_and_last(lines, room)
     events += [SpanEvent(semconv.EVENT_TASK_LOG, line[0], log_event_attributes(*line[1:])) for line in kept]
@@ -163,8 +188,11 @@ def span_of_attempt(attempt: OpenAttempt, ended: AttemptEnded, is_wanted: Wanted
 
 
 def _end_time(attempt: OpenAttempt, ended: AttemptEnded) -> int:
-    """The last that was heard of an attempt whose process died; when that was noticed says nothing of the attempt."""
-    if ended.outcome is AttemptOutcome.INTERRUPTED and ended.reason == "process_died":
+    """The last that was heard of an attempt whose app died; when that was noticed says nothing of the attempt.
+
+    An app that lives sees a worker process die, and says how in the error.
+    """
+    if ended.outcome is AttemptOutcome.INTERRUPTED and ended.reason == "process_died" and ended.error is None:
         return attempt.last_time
     return ended.time
 
