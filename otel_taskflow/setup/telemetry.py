@@ -24,6 +24,7 @@ _logger = logging.getLogger("otel_taskflow")
 
 DESTINATION = "setup_telemetry"
 """What spans and logs wait under in the spool, with ``durable=True``."""
+INSTANCE = "service.instance.id"
 FLUSH_TIMEOUT = 5.0
 """Seconds that the end of the app, and of the process, waits for the exporters."""
 
@@ -181,9 +182,10 @@ def _check_endpoint(endpoint: str | None) -> None:
 
 
 def _resource(service_name: str | None, more: Mapping[str, Any] | None) -> Any:
-    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 
-    attributes = {"service.instance.id": str(uuid.uuid4()), **(more or {})}
+    is_given = INSTANCE in OTELResourceDetector().detect().attributes
+    attributes = {**({} if is_given else {INSTANCE: str(uuid.uuid4())}), **(more or {})}
     if service_name is not None:
         attributes["service.name"] = service_name
     return Resource.create(attributes)

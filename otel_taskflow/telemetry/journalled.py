@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from opentelemetry.context import Context
@@ -13,10 +13,10 @@ from otel_taskflow.events import AttemptEnded
 from otel_taskflow.model import SpanIdentity
 from otel_taskflow.ports import AttemptLogs
 from otel_taskflow.telemetry import semconv
+from otel_taskflow.telemetry.additions import packed_attributes
 from otel_taskflow.telemetry.attempt import MAX_EVENTS, LiveAttemptSpan
 from otel_taskflow.telemetry.guard import Mishaps, clean
 
-_PLAIN = frozenset({bool, int, float})
 _OURS = ("messaging.", "code.", f"{semconv.SCOPE}.")
 """What an attempt's span begins with; anything else came from a sampler."""
 
@@ -54,8 +54,8 @@ class JournalledAttemptSpan(LiveAttemptSpan):
         changed = {key: value for key, value in attributes.items() if self._given.get(key) != value}
         found = {
             "name": clean(span.name) if span.name != self._name else None,
-            "attributes": _plain_map(changed),
-            "events": [[clean(each.name), each.timestamp, _plain_map(each.attributes)] for each in span.events],
+            "attributes": packed_attributes(changed),
+            "events": [[clean(each.name), each.timestamp, packed_attributes(each.attributes)] for each in span.events],
             "links": [_link(each) for each in span.links[self._links :]],
             "status": _status(span),
             "dropped": [span.dropped_attributes, span.dropped_events, span.dropped_links],
@@ -73,7 +73,12 @@ class JournalledAttemptSpan(LiveAttemptSpan):
 
 def _link(link: Any) -> list[Any]:
     context = link.context
-    return [f"{context.trace_id:032x}", f"{context.span_id:016x}", bool(context.is_remote), _plain_map(link.attributes)]
+    return [
+        f"{context.trace_id:032x}",
+        f"{context.span_id:016x}",
+        bool(context.is_remote),
+        packed_attributes(link.attributes),
+    ]
 
 
 def _status(span: ReadableSpan) -> list[str] | None:
@@ -81,16 +86,3 @@ def _status(span: ReadableSpan) -> list[str] | None:
     if status.status_code is StatusCode.UNSET:
         return None
     return [status.status_code.name.lower(), clean(status.description or "")]
-
-
-def _plain_map(values: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {clean(str(key)): _plain(value) for key, value in (values or {}).items()}
-
-
-def _plain(value: Any) -> Any:
-    """As JSON keeps it: texts that UTF-8 can hold, numbers, lists; everything else as text."""
-    if type(value) in _PLAIN:
-        return value
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        return [_plain(each) for each in value]
-    return clean(str(value))

@@ -287,16 +287,29 @@ def _attributes(name: str, operation: str | None = None) -> dict[str, str]:
 
 _lock = threading.Lock()
 _by_provider: WeakKeyDictionary[Any, _Instruments] = WeakKeyDictionary()
+_early: list[_Instruments] = []
+"""Those of the API's proxy, until a manager finds the provider behind it."""
 
 
 def _instruments_of(provider: Any) -> _Instruments:
     """One set a provider: an SDK that is asked twice for an observable counter reports it twice."""
-    key = metrics.get_meter_provider() if provider is None else provider
+    of_all = metrics.get_meter_provider()
+    key = of_all if provider is None else provider
     with _lock:
-        instruments = _by_provider.get(key)
-        if instruments is None:
-            instruments = _by_provider[key] = _Instruments(provider)
+        instruments = _by_provider.get(key) or (_pop_early() if key is of_all else None) or _Instruments(provider)
+        _by_provider[key] = instruments
+        if _is_proxy(key):
+            _early[:] = [instruments]
         return instruments
+
+
+def _pop_early() -> _Instruments | None:
+    """Instruments that were made before there was a global provider: they are the global provider's by now."""
+    return _early.pop() if _early else None
+
+
+def _is_proxy(provider: Any) -> bool:
+    return "Proxy" in type(provider).__name__
 
 
 def _make_locks() -> None:

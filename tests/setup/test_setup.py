@@ -237,3 +237,23 @@ print(setup.is_global, setup.shutdown(5.0), setup.failed_exports)
     with OtlpServer() as server:
         assert run(text, server.url, OTEL_TASKFLOW_TESTING="1") == "True True 0"
         assert server.received == []
+
+
+@pytest.mark.parametrize(
+    ("environment", "given", "expected"), [("pod-7", "", "pod-7"), ("pod-7", "mine", "mine"), ("", "", None)]
+)
+def test_the_instance_of_the_environment_is_kept(
+    monkeypatch: pytest.MonkeyPatch, environment: str, given: str, expected: str | None
+) -> None:
+    if environment:
+        monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", f"service.instance.id={environment},team=a%20b")
+    more = {"service.instance.id": given} if given else {}
+    text = f"""
+from otel_taskflow import setup_telemetry
+print(setup_telemetry(resource_attributes={more!r}).tracer_provider.resource.attributes["service.instance.id"], end="")
+import os, sys
+sys.stdout.flush()
+os._exit(0)
+"""
+    said, _ = start(text).communicate(timeout=30)
+    assert said == expected if expected is not None else len(said) == 36

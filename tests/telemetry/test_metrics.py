@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import warnings
 from typing import Any
 
@@ -196,3 +198,31 @@ def test_an_exemplar_carries_the_attempts_trace_and_span_id(recorder: Recorder) 
     ]
     assert f"{exemplar.trace_id:032x}" == identity.trace_id
     assert f"{exemplar.span_id:016x}" == identity.span_id
+
+
+def test_a_manager_that_starts_after_the_global_provider_was_set_counts_with_one_that_started_before() -> None:
+    program = """
+from opentelemetry import metrics
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from otel_taskflow import TaskManager
+def work():
+    pass
+def use(name, **settings):
+    manager = TaskManager(name=name, store="memory", **settings)
+    manager.start()
+    manager.task(name=name)(work)
+    manager.add_task(work)
+    manager.drain()
+    return manager
+managers = [use("early")]
+reader = InMemoryMetricReader()
+provider = MeterProvider([reader])
+metrics.set_meter_provider(provider)
+managers += [use("late"), use("given", meter_provider=provider)]
+found = [each for one in reader.get_metrics_data().resource_metrics for scope in one.scope_metrics for each in scope.metrics]
+(sent,) = [each for each in found if each.name == "messaging.client.sent.messages"]
+print(sorted((point.attributes["messaging.destination.name"], point.value) for point in sent.data.data_points))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "[('early', 1), ('given', 1), ('late', 1)]\n"

@@ -41,8 +41,10 @@ def everything() -> None:
     span = trace.get_current_span()
     span.set_attribute("customer", "Zoë")
     span.set_attribute("sizes", [1, 2, 3])
+    span.set_attribute("raw", b"\xff\x00")
+    span.set_attribute("address", {"city": "Bonn", "floors": [1, 2], "plan": {"scan": b"\x00"}})  # type: ignore[arg-type]
     span.set_attribute("otel_taskflow.task.name", "mine")
-    span.add_event("cache miss", {"key": "k", "ratio": 0.5}, T0 + SECOND + 1)
+    span.add_event("cache miss", {"key": "k", "ratio": 0.5, "raw": b"\xfe"}, T0 + SECOND + 1)
     span.record_exception(ValueError("swallowed"), timestamp=T0 + SECOND + 2)
     span.add_link(SpanContext(5, 6, True, TraceFlags(1)), {"why": "cause"})
     span.update_name("a better name")

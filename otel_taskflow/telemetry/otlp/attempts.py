@@ -11,6 +11,7 @@ from pydantic_core import from_json, to_json
 from otel_taskflow.events import AttemptEnded, AttemptStarted, TaskLogged
 from otel_taskflow.model import AttemptOutcome, SpanIdentity, TaskRow, TaskStatus
 from otel_taskflow.telemetry import semconv
+from otel_taskflow.telemetry.additions import unpacked_attributes
 from otel_taskflow.telemetry.carrier import holds
 from otel_taskflow.telemetry.describe import (
     attempt_attributes,
@@ -173,7 +174,7 @@ def span_of_attempt(
         end_time=_end_time(attempt, ended),
         attributes={
             **attempt_attributes(attempt.task, attempt.started),
-            **added.get("attributes", {}),
+            **unpacked_attributes(added.get("attributes", {})),
             **end_attributes(ended, max(0, ended.log_count - len(kept))),
         },
         events=events,
@@ -219,12 +220,14 @@ def _links(attempt: OpenAttempt) -> list[SpanLink]:
 
 
 def _user_events(added: Mapping[str, Any]) -> list[SpanEvent]:
-    return [SpanEvent(name, time, attributes) for name, time, attributes in added.get("events", ())]
+    return [
+        SpanEvent(name, time, unpacked_attributes(attributes)) for name, time, attributes in added.get("events", ())
+    ]
 
 
 def _user_links(added: Mapping[str, Any]) -> list[SpanLink]:
     return [
-        SpanLink(SpanIdentity(trace_id, span_id), attributes, is_remote)
+        SpanLink(SpanIdentity(trace_id, span_id), unpacked_attributes(attributes), is_remote)
         for trace_id, span_id, is_remote, attributes in added.get("links", ())
     ]
 
