@@ -139,12 +139,12 @@ def _hosts(given: Any) -> tuple[str, ...] | None:
 
 
 def _host(given: Any) -> str | None:
-    """The name as requests are compared with it, None if it can be no host's: an IPv6 address has no brackets."""
-    if not isinstance(given, str) or not given or "/" in given:
+    """The name as requests are compared with it, without brackets and the dot of the root; None if it can be no host's."""
+    if not isinstance(given, str) or "/" in given:
         return None
-    name = given.lower()
+    name = given.lower().rstrip(".")
     if ":" not in name:
-        return name
+        return name or None
     address = name[1:-1] if name.startswith("[") and name.endswith("]") else name
     try:
         ipaddress.IPv6Address(address)

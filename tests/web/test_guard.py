@@ -248,6 +248,12 @@ async def test_a_list_of_hosts_holds_for_everybody(backend: Backend) -> None:
     assert "allowed_hosts=['example.org']" in other.json()["detail"]
 
 
+async def test_a_listed_name_may_end_with_the_dot_of_the_root(backend: Backend) -> None:
+    async with client(make_app(backend, allowed_hosts=["Shop.example."]), BEARER) as program:
+        answers = [await program.get("/tasks", headers={"host": f"shop.example{end}"}) for end in ("", ".", ":80")]
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+
+
 @pytest.mark.parametrize("name", ["::1", "[::1]"])
 async def test_an_ipv6_address_may_be_listed_with_and_without_brackets(backend: Backend, name: str) -> None:
     async with client(make_app(backend, allowed_hosts=[name]), BEARER) as program:

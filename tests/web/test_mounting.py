@@ -157,6 +157,7 @@ async def test_redirects_never_leave_the_host(backend: Backend) -> None:
         ({"auth": [("ann", "pass"), ("b\ud800", "c")]}, r"the user 'b\\ud800' has half of a surrogate pair"),
         ({"auth": ("ann", "\ud800")}, "the password of 'ann' has half of a surrogate pair"),
         ({"secret_key": "\ud800" * 20}, "secret_key=.*half of a surrogate pair"),
+        ({"allowed_hosts": ["."]}, "allowed_hosts="),
         ({"allowed_hosts": ["x:80"]}, r"allowed_hosts=\['x:80'\]"),
         ({"allowed_hosts": ["[::1]:80"]}, "without scheme or port"),
         ({"token_expiry": 1e11}, r"token_expiry=100000000000.0\) .* up to 3153600000"),
