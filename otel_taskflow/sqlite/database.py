@@ -201,7 +201,7 @@ class FileDatabase:
 
     def _prepare(self) -> None:
         if self._path.is_dir():
-            raise self._label.error(f"{self._label} is a folder; name a file in it with {self._label.setting}")
+            raise self._label.error(f"{self._label} is a folder, not a file; choose another {self._label.setting}")
         found = identity(self._path)
         try:
             with opening(self._path):

@@ -74,7 +74,7 @@ def test_what_no_file_can_be_called_is_refused(spec: str) -> None:
 
 def test_a_folder_is_told_to_be_one_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
-    with pytest.raises(StoreError, match=r"state is a folder; name a file in it with store="):
+    with pytest.raises(StoreError, match="state is a folder, not a file; choose another store="):
         open_store(tmp_path / "state", None).writer.open()
     assert [each.name for each in tmp_path.iterdir()] == ["state"]
 
