@@ -68,6 +68,8 @@ class Setup:
     def failed_exports(self) -> int:
         """Batches that the endpoint did not accept so far. They are lost: what is not delivered is kept in memory only.
 
+        A batch of which the endpoint rejects a part counts as accepted: the SDK's exporters do not tell.
+
         With ``durable=True`` these are metrics: spans and logs wait on disk, and ``flush`` says whether they are delivered.
         """
         return self._ledger.failed
@@ -162,7 +164,7 @@ def setup_telemetry(
     alone, with a warning. Raises ConfigurationError for an endpoint that is no http address, and with ``durable`` JournalError for
     a folder that cannot be used.
     """
-    _check_endpoint(endpoint)
+    endpoint = None if endpoint is None else _checked(endpoint)
     ledger = Ledger()
     resource, is_hermetic = _resource(service_name, resource_attributes), _is_hermetic()
     processors = _durable(endpoint, headers) if durable and not is_hermetic else None
@@ -174,11 +176,14 @@ def setup_telemetry(
     return setup
 
 
-def _check_endpoint(endpoint: str | None) -> None:
-    if endpoint is not None and not endpoint.startswith(("http://", "https://")):
+def _checked(endpoint: str) -> str:
+    from otel_taskflow.export.checks import checked_endpoint
+
+    if not endpoint.startswith(("http://", "https://")):
         raise ConfigurationError(
             f"endpoint={endpoint!r} must be an http address, such as 'http://localhost:4318' (OTLP over HTTP, not gRPC)"
         )
+    return checked_endpoint("endpoint", endpoint)
 
 
 def _resource(service_name: str | None, more: Mapping[str, Any] | None) -> Any:

@@ -118,3 +118,14 @@ def test_what_was_accepted_can_be_read_while_the_collector_runs(collector: Colle
     provider.get_tracer("shop").start_span("live").end()
     collector.wait_until(lambda: bool(otlp_file.spans(collector.output)))
     provider.shutdown()
+
+
+def test_what_was_written_stays_when_the_collector_starts_again(collector: Collector) -> None:
+    for name in ("before", "after"):
+        provider = tracer_provider(collector)
+        provider.get_tracer("shop").start_span(name).end()
+        provider.shutdown()
+        collector.stop()
+        if name == "before":
+            collector.start()
+    assert [each.name for each in otlp_file.spans(collector.output)] == ["before", "after"]

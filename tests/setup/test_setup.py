@@ -222,6 +222,13 @@ def test_an_endpoint_that_is_no_http_address_is_refused_with_a_remedy() -> None:
         setup_telemetry(endpoint="localhost:4317")
 
 
+@pytest.mark.parametrize("endpoint", ["http://", "http://h:99999", "http://h:abc", "https://h/#here"])
+@pytest.mark.parametrize("durable", [False, True])
+def test_an_address_without_host_or_with_an_impossible_port_is_refused(endpoint: str, durable: bool) -> None:
+    with pytest.raises(ConfigurationError, match=r"endpoint.*(use|leave out)"):
+        setup_telemetry(endpoint=endpoint, durable=durable)
+
+
 def test_in_hermetic_tests_the_providers_export_nothing() -> None:
     text = (
         APP
