@@ -28,6 +28,7 @@ _logger = logging.getLogger("otel_taskflow")
 
 _SCOPE = encode_scope(semconv.SCOPE, __version__)
 _no_lines: frozenset[str] = frozenset()
+_nobody: frozenset[Route] = frozenset()
 
 
 @dataclass
@@ -45,10 +46,13 @@ class Surroundings:
     has_warned: bool = False
     line_routes: dict[str, Sequence[Route]] = field(default_factory=dict)
     """Who wants the lines of a level as log records."""
+    is_limited: bool = False
+    """Whether a route has a limit of lines a second."""
     event_routes: dict[str, Sequence[Route]] = field(default_factory=dict)
     """Who wants the lines of a level as events of the span."""
 
     def __post_init__(self) -> None:
+        self.is_limited = any(route.is_limited for route in self.routes)
         for level in LEVELS:
             routes = [route for route in self.routes if level in route.levels]
             self.line_routes[level] = [route for route in routes if route.wants_lines]
@@ -140,7 +144,7 @@ class OutboxSlice:
         attempt = None if event.late else self._attempt(event.task_id, event.attempt)
         as_records = [] if self._is_bridged(event) else self._around.line_routes.get(event.level, ())
         as_events = [] if attempt is None else self._around.event_routes.get(event.level, ())
-        beyond = self._beyond_rate(event, {*as_records, *as_events})
+        beyond = self._beyond_rate(event, {*as_records, *as_events}) if self._around.is_limited else _nobody
         if attempt is not None:
             attempt.add(event, {route.kept_as for route in as_events if route not in beyond})
             self._touched[key] = attempt
