@@ -10,11 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
-from otel_taskflow.errors import ConfigurationError, TaskNotRegisteredError
-from otel_taskflow.model import TaskConfig, TaskDefinition
-
-LONGEST_EXPIRY = 100 * 365 * 86400
-"""Seconds; times are 64-bit nanoseconds, which end in 2262."""
+from otel_taskflow.errors import ConfigurationError, TaskNotRegisteredError, shown
+from otel_taskflow.model import LONGEST, TaskConfig, TaskDefinition
 
 
 class Identity(NamedTuple):
@@ -165,7 +162,7 @@ def check_config(config: TaskConfig) -> None:
         _check_seconds("max_delay", config.max_delay)
     if config.timeout is not None:
         _check_number("timeout", config.timeout, minimum=0.0, exclusive=True)
-    check_expires(config.expires, "expires={!r}")
+    check_expires(config.expires, "expires={}")
     _check_name(config.name)
     for flag in ("requeue_on_interrupt", "eager", "detached"):
         if not isinstance(getattr(config, flag), bool):
@@ -178,9 +175,9 @@ def check_expires(expires: object, given: str) -> None:
     if expires is None:
         return
     is_number = isinstance(expires, int | float) and not isinstance(expires, bool)
-    if not is_number or not 0 < cast(float, expires) <= LONGEST_EXPIRY:
+    if not is_number or not 0 < cast(float, expires) <= LONGEST:
         raise ConfigurationError(
-            f"{given.format(expires)} must be seconds, more than 0 and at most {LONGEST_EXPIRY} (100 years); "
+            f"{given.format(shown(expires))} must be seconds, more than 0 and at most {LONGEST} (100 years); "
             "leave it out for a task that may start at any time"
         )
 

@@ -154,7 +154,7 @@ class Submission:
             raise ConfigurationError(f"add_task(eager={eager!r}) must be True, False or None")
         if key is not None and (not isinstance(key, str) or not key):
             raise ConfigurationError(f"add_task(idempotency_key={key!r}) must be a text that is not empty")
-        check_expires(options.get("expires"), "add_task(expires={!r})")
+        check_expires(options.get("expires"), "add_task(expires={})")
         _check_tags(options.get("tags"))
 
     def _callers_loop(self) -> asyncio.AbstractEventLoop | None:

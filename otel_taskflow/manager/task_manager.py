@@ -233,7 +233,7 @@ class TaskManager(Submission):
                 running.discard(self)
 
     def _grace(self, given: float | None) -> float:
-        return seconds("grace={!r}", self.settings.shutdown_grace if given is None else given)
+        return seconds("grace={}", self.settings.shutdown_grace if given is None else given)
 
     async def startup(self) -> None:
         """Start as the app's lifespan does, from a lifespan of your own; ``init_app`` and ``TaskAdmin`` do it by themselves."""
@@ -322,7 +322,7 @@ class TaskManager(Submission):
             return 0
         runtime = self.runtime
         with quiet():
-            limit = seconds("level({!r})", timeout)
+            limit = seconds("level({})", timeout)
             return await level_with(runtime.root, runtime.tailer, runtime.writer, self.reader(), limit)
 
     async def cancel(self, task_id: str, actor: str = "anonymous") -> TaskRow:
@@ -352,7 +352,7 @@ class TaskManager(Submission):
         return await asyncio.to_thread(self._drain, timeout)
 
     def _drain(self, timeout: float | None) -> bool:
-        limit = None if timeout is None else seconds("drain({!r})", timeout)
+        limit = None if timeout is None else seconds("drain({})", timeout)
         runtime = self._runtime
         if runtime is None:
             return True
@@ -369,7 +369,7 @@ class TaskManager(Submission):
             raise ConfigurationError(
                 "force_flush() would block the event loop; use `await asyncio.to_thread(task_manager.force_flush)` here"
             )
-        limit, runtime = seconds("force_flush({!r})", timeout), self._runtime
+        limit, runtime = seconds("force_flush({})", timeout), self._runtime
         return runtime is None or runtime.flush_exports(limit)
 
     @property

@@ -233,7 +233,7 @@ def test_a_wrong_number_of_seconds_is_refused_and_nothing_stops(tmp_path: Path, 
         manager.stop()
 
 
-@pytest.mark.parametrize("long", [float("inf"), 10**400, 1e300], ids=["infinite", "an integer", "a float"])
+@pytest.mark.parametrize("long", [float("inf"), 10**5000, 1e300], ids=["infinite", "an integer", "a float"])
 def test_any_length_of_time_can_be_waited_for(tmp_path: Path, long: float) -> None:
     manager = TaskManager(dir=str(tmp_path), store="memory")
     manager.add_task(print)
