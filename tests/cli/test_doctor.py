@@ -211,6 +211,19 @@ def test_a_backlog_that_no_running_process_sends_is_a_problem(tmp_path: Path) ->
     assert levels(found, "nobody sends") == [PROBLEM]
 
 
+def test_what_waits_is_sent_only_by_an_app_that_has_its_destination_and_the_doctor_says_so(tmp_path: Path) -> None:
+    manager = TaskManager(dir=tmp_path, observers=[OTLPExporter("http://127.0.0.1:9", name="renamed")])
+    manager.start()
+    manager.add_task(print)
+    assert manager.drain()
+    assert not manager.force_flush(0.5)
+    manager.close(grace=0)
+    found = list(spool.check(spool_path(tmp_path), tmp_path))
+    assert levels(found, "sent when an app starts that has a destination of this name") == [NOTE, NOTE]
+    said = command("doctor", "--dir", tmp_path).stdout
+    assert "renamed is in the spool; only an app with a destination of this name" in said
+
+
 @pytest.mark.parametrize("what", ["store", "spool"])
 def test_a_file_that_is_no_database_is_a_problem(tmp_path: Path, what: str) -> None:
     path = tmp_path / "tasks.db" if what == "store" else spool_path(tmp_path)
