@@ -37,8 +37,8 @@ RESOURCE = Resource.create({"service.name": "shop"})
 class App:
     """Providers with durable processors."""
 
-    def __init__(self, url: str, folder: Path, **options: Any) -> None:
-        exporter = OTLPExporter(url, timeout=2, schedule_delay=0.05)
+    def __init__(self, url: str, folder: Path, *, timeout: float = 2, **options: Any) -> None:
+        exporter = OTLPExporter(url, timeout=timeout, schedule_delay=0.05)
         self.spans = DurableSpanProcessor(exporter, dir=folder)
         self.tracers = TracerProvider(resource=RESOURCE, shutdown_on_exit=False, **options)
         self.tracers.add_span_processor(self.spans)
@@ -321,7 +321,10 @@ def test_a_disk_without_room_costs_only_the_safety_against_kills(
 
 
 @pytest.mark.no_cover  # a handler in the middle of the measurement would wait for the measurement's own lock
-def test_a_signal_handler_that_logs_in_the_middle_of_everything_ends_nothing(receiver: OTLPReceiver, app: App) -> None:
+def test_a_signal_handler_that_logs_in_the_middle_of_everything_ends_nothing(
+    receiver: OTLPReceiver, tmp_path: Path
+) -> None:
+    app = App(receiver.url, tmp_path, timeout=60)  # a receiver that answers too late gets a batch twice
     logger = app.loggers.get_logger("handler")
     before = signal.signal(signal.SIGALRM, lambda *_: logger.emit(body="tick", timestamp=1))
     signal.setitimer(signal.ITIMER_REAL, 0.002, 0.0005)
@@ -337,6 +340,7 @@ def test_a_signal_handler_that_logs_in_the_middle_of_everything_ends_nothing(rec
     assert app.tracers.force_flush()
     assert len(receiver.spans) == ended
     assert set(receiver.log_bodies) == {"tick"}
+    app.shutdown()
 
 
 def test_a_journal_that_is_full_counts_what_it_drops(receiver: OTLPReceiver, tmp_path: Path, monkeypatch: Any) -> None:
