@@ -29,6 +29,8 @@ _ROWS_SINGLY = 20
 _NEWEST = 200
 _SHARE = 10
 """The poller takes at most about a tenth of the loop's time, the figures a tenth of the poller's."""
+_STALE = 5.0
+"""Seconds that figures may be behind the tasks beside them, unless counting them takes more than a tenth of that."""
 
 
 class Batch(NamedTuple):
@@ -184,7 +186,7 @@ class Feed:
         self._state.are_figures_stale = False
         self._state.figures = await read_metrics(self._backend)
         now = self._loop.time()
-        self._state.figures_due = now + (now - began) * _SHARE * _SHARE
+        self._state.figures_due = now + pause_after(now - began)
         return True
 
     def _publish(self, batch: Batch) -> None:
@@ -220,6 +222,11 @@ class Feed:
     def _stop(self) -> None:
         self._state.is_stopped = True
         self._announce()
+
+
+def pause_after(cost: float) -> float:
+    """Seconds in which figures that took ``cost`` seconds to count are not counted again."""
+    return max(cost * _SHARE, min(cost * _SHARE * _SHARE, _STALE))
 
 
 class Feeds:

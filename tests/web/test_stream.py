@@ -356,3 +356,10 @@ def write_bursts(backend: Backend) -> None:
     for first in range(1, 401, 5):
         backend.write(logs=[line(seq) for seq in range(first, first + 5)])
         threading.Event().wait(0.01)
+
+
+@pytest.mark.parametrize(("cost", "pause"), [(0.001, 0.1), (0.04, 4.0), (0.2, 5.0), (0.5, 5.0), (3.0, 30.0)])
+async def test_figures_that_are_dear_to_count_are_counted_seldom_but_not_hidden_for_long(
+    cost: float, pause: float
+) -> None:
+    assert feed_module.pause_after(cost) == pytest.approx(pause)
