@@ -214,9 +214,9 @@ def test_a_deep_or_odd_value_does_no_harm() -> None:
 def test_time_is_linear_in_the_text_whatever_the_text(piece: str) -> None:
     careful = Redaction.with_rules({"presets": ["email", "phone", "ip"]})
     text = piece * (400_000 // len(piece)) + "\n"
-    before = time.perf_counter()
+    before = time.thread_time()
     careful.text(text)
-    assert time.perf_counter() - before < 5, "a quadratic search would take minutes"
+    assert time.thread_time() - before < 5, "a quadratic search would take minutes"
 
 
 def test_an_application_adds_words_patterns_presets_and_keys_to_keep() -> None:
