@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from enum import Enum
 from functools import partial
@@ -172,7 +172,7 @@ class ManagedBackgroundTasks(_MixedTasks):
             if not held.is_detached:
                 self.tasks.append(_FirstAttempt(held, self))
             if self._stage is not Stage.OPEN:
-                self._settle()
+                self._settle([held])
         return task_id
 
     async def __call__(self) -> None:
@@ -185,34 +185,30 @@ class ManagedBackgroundTasks(_MixedTasks):
     def release(self) -> None:
         """The response is about to leave: the held tasks will run from now on."""
         self._stage = Stage.RELEASED
-        self._settle()
+        self._settle(list(self._held))
 
     def cancel(self, reason: str) -> None:
         """The request failed: the held tasks will not run, nor those that are added from now on."""
         self._stage, self._reason = Stage.FAILED, reason
-        self._settle()
+        self._settle(list(self._held))
 
     def start_rest(self) -> None:
         """Start what no response has called, because the route returned a background task of its own, or it was added late."""
         if self._stage is not Stage.FAILED:
             self._stage = Stage.OVER
-        self._settle()
+        self._settle(list(self._held))
 
-    def _settle(self) -> None:
-        """Do with the held tasks what the stage of the request says."""
-        if not self._held:
+    def _settle(self, tasks: Sequence[HeldTask]) -> None:
+        """Do with these held tasks what the stage of the request says."""
+        if not tasks:
             return
         if self._stage is Stage.FAILED:
-            self._manager.cancel_held(list(self._taken()), self._reason)
+            self._manager.cancel_held([held for held in tasks if self._take(held)], self._reason)
             return
-        self._manager.release(list(self._held))
-        for held in self._taken(None if self._stage is Stage.OVER else _is_detached):
-            held.start(None)
-
-    def _taken(self, which: Callable[[HeldTask], bool] | None = None) -> Iterator[HeldTask]:
-        for held in list(self._held):
-            if (which is None or which(held)) and self._take(held):
-                yield held
+        self._manager.release(tasks)
+        for held in tasks:
+            if (self._stage is Stage.OVER or held.is_detached) and self._take(held):
+                held.start(None)
 
     def _take(self, held: HeldTask) -> bool:
         """False if it was taken before."""
@@ -236,10 +232,6 @@ class ManagedBackgroundTasks(_MixedTasks):
             await ended
         finally:
             forget()
-
-
-def _is_detached(held: HeldTask) -> bool:
-    return held.is_detached
 
 
 class _FirstAttempt(BackgroundTask):

@@ -9,14 +9,13 @@ from typing import Any
 
 from otel_taskflow.errors import ConfigurationError, UnsupportedParameterError
 from otel_taskflow.links import Link, read_links
+from otel_taskflow.model import LONGEST
 from otel_taskflow.values.text import as_repr, well_formed
 
 _ELSEWHERE = {
     "retention_days": "how long tasks are kept is a setting of the manager: TaskManager(retention_days=...)",
 }
 """For these, None is the same as leaving them out."""
-_LONGEST = 100 * 365 * 86400
-"""Seconds of 100 years."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +94,9 @@ def _check_bool(name: str, value: Any) -> None:
 
 def _check_seconds(name: str, value: Any) -> None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not 0 < value <= _LONGEST:
+    if not is_number or not 0 < value <= LONGEST:
         raise ConfigurationError(
-            f"TaskAdmin({name}={as_repr(value)}) must be a number of seconds above 0 and up to {_LONGEST} (100 years)"
+            f"TaskAdmin({name}={as_repr(value)}) must be a number of seconds above 0 and up to {LONGEST} (100 years)"
         )
 
 
