@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from otel_taskflow.model import AttemptRow, LogRow
@@ -58,7 +58,7 @@ def parse_position(after: str | None) -> Position:
 
 def size_of_line(line: LogRow) -> int:
     """Characters of its message and its extras."""
-    return len(line.message) + _characters(line.extra)
+    return len(line.message) + (_characters(dict(line.extra)) if line.extra else 0)
 
 
 async def read_page(
@@ -148,11 +148,13 @@ async def _steps(
 
 
 def _characters(value: Any) -> int:
-    if isinstance(value, str):
+    """Of a value of JSON, as stores give them."""
+    kind = type(value)
+    if kind is str:
         return len(value)
-    if isinstance(value, Mapping):
-        return sum(len(key) + _characters(each) for key, each in value.items())
-    return sum(map(_characters, value)) if isinstance(value, list | tuple) else 1
+    if kind is dict:
+        return sum(map(len, value)) + sum(map(_characters, value.values()))
+    return sum(map(_characters, value)) if kind is list else 1
 
 
 def _cursor(last: LogRow, floor: int) -> str:
