@@ -19,7 +19,7 @@ if importlib.util.find_spec("fcntl") is None:
 from otel_taskflow.version import __version__
 
 if TYPE_CHECKING:
-    from otel_taskflow.background import ManagedBackgroundTasks
+    from otel_taskflow.background.tasks import ManagedBackgroundTasks
     from otel_taskflow.context import TaskContext, get_task_context, task_log, wrap
     from otel_taskflow.errors import (
         ConfigurationError,
@@ -57,7 +57,7 @@ _HOMES = {
     "JournalError": "errors",
     "LifecycleEvent": "events",
     "LogEvent": "events",
-    "ManagedBackgroundTasks": "background",
+    "ManagedBackgroundTasks": "background.tasks",
     "ManagerClosedError": "errors",
     "OTLPExporter": "export",
     "QueueFullError": "errors",

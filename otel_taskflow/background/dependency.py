@@ -18,7 +18,8 @@ from fastapi.requests import HTTPConnection
 from fastapi.websockets import WebSocketDisconnect
 
 from otel_taskflow.background.family import family_of
-from otel_taskflow.background.tasks import ManagedBackgroundTasks, TaskSubmitter
+from otel_taskflow.background.ports import TaskSubmitter
+from otel_taskflow.background.tasks import ManagedBackgroundTasks
 from otel_taskflow.errors import ConfigurationError
 
 GetTasks = Callable[..., Awaitable[ManagedBackgroundTasks]]

@@ -7,8 +7,10 @@ import logging
 from collections.abc import Callable
 from contextvars import ContextVar
 from time import monotonic
+from typing import TYPE_CHECKING
 
-from fastapi.requests import HTTPConnection
+if TYPE_CHECKING:
+    from fastapi.requests import HTTPConnection
 
 _logger = logging.getLogger("otel_taskflow")
 

@@ -16,7 +16,8 @@ from fastapi.requests import HTTPConnection
 from fastapi.routing import APIRoute, APIWebSocketRoute
 
 from otel_taskflow.background.dependency import follow
-from otel_taskflow.background.tasks import ManagedBackgroundTasks, TaskSubmitter
+from otel_taskflow.background.ports import TaskSubmitter
+from otel_taskflow.background.tasks import ManagedBackgroundTasks
 
 
 def install(app: FastAPI, manager: TaskSubmitter) -> None:

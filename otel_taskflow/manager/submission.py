@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from otel_taskflow.background.family import current_family
-from otel_taskflow.background.tasks import HeldTask, new_task_id
+from otel_taskflow.background.ports import HeldTask
 from otel_taskflow.engine.live import LiveTask, Phase
 from otel_taskflow.engine.local import NewTask
 from otel_taskflow.errors import ConfigurationError, TaskArgumentError, TaskStateError
@@ -20,6 +20,7 @@ from otel_taskflow.manager.settings import Settings
 from otel_taskflow.model import TaskDefinition, TaskRow
 from otel_taskflow.registry import Registry, check_expires
 from otel_taskflow.serialize import ArgumentCodec, identity_of, with_function
+from otel_taskflow.values.entropy import new_task_id
 
 if TYPE_CHECKING:
     from otel_taskflow.manager.runtime import Runtime

@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from otel_taskflow.background import answer_unavailable, install, make_dependency
 from otel_taskflow.consumers.level import level_with
 from otel_taskflow.engine.asyncio_tasks import running_loop
 from otel_taskflow.errors import ConfigurationError, ManagerClosedError
@@ -17,11 +16,11 @@ from otel_taskflow.manager import running, verbs, vitals
 from otel_taskflow.manager.compatibility import missing_attribute
 from otel_taskflow.manager.drafting import blueprint_for
 from otel_taskflow.manager.durations import seconds
+from otel_taskflow.manager.in_app import InApp
 from otel_taskflow.manager.lifespan import Lifespan
 from otel_taskflow.manager.parameters import given_once, split_settings, task_config
 from otel_taskflow.manager.runtime import Runtime, start_runtime
 from otel_taskflow.manager.settings import Settings
-from otel_taskflow.manager.submission import Submission
 from otel_taskflow.manager.token import access_token
 from otel_taskflow.manager.watching import HealthWatch
 from otel_taskflow.model import TaskConfig, TaskRow
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class TaskManager(Submission):
+class TaskManager(InApp):
     """Background tasks that can be seen.
 
     ``TaskManager()`` keeps everything in a SQLite file under ``.otel_taskflow/``. Making one does nothing yet: folder, journal
@@ -84,15 +83,14 @@ class TaskManager(Submission):
             redact=redact,
             recovery_exporter=recovery_exporter,
         )
-        super().__init__(self.settings, self.registry, self._blueprint.codec_for)
+        self._lifespan = Lifespan(self)
+        super().__init__(self.settings, self.registry, self._blueprint.codec_for, self._lifespan)
         self._runtime: Runtime | None = None
         self._starting = threading.RLock()
         self._stopping = threading.Lock()
         self._closed = False
-        self._lifespan = Lifespan(self)
         self._watch = HealthWatch(self.health)
         self._readers: dict[asyncio.AbstractEventLoop, StoreReader] = {}
-        self.get_tasks = make_dependency(self)
 
     @property
     def name(self) -> str:
@@ -157,11 +155,6 @@ class TaskManager(Submission):
     def _register(self, func: F, config: TaskConfig) -> F:
         self.registry.register(func, config)
         return func
-
-    @property
-    def background_tasks(self) -> Any:
-        """The same dependency as ``get_tasks``, under fastapi-taskflow's other name."""
-        return self.get_tasks
 
     if not TYPE_CHECKING:
 
@@ -235,14 +228,6 @@ class TaskManager(Submission):
     def _grace(self, given: float | None) -> float:
         return seconds("grace={}", self.settings.shutdown_grace if given is None else given)
 
-    async def startup(self) -> None:
-        """Start as the app's lifespan does, from a lifespan of your own; ``init_app`` and ``TaskAdmin`` do it by themselves."""
-        await self._lifespan.enter()
-
-    async def shutdown(self) -> None:
-        """The counterpart of ``startup``: give running tasks their grace, write everything, end."""
-        await self._lifespan.leave()
-
     def hurry(self) -> None:
         """Cut the grace short, if one has begun. Safe in a signal handler."""
         runtime = self._runtime
@@ -278,31 +263,6 @@ class TaskManager(Submission):
     def on_health(self, callback: Callable[[HealthReport], None]) -> Callable[[], None]:
         """Call back with a report once a second, from a thread, while it is started. Returns what takes that back."""
         return self._watch.on_look(callback)
-
-    # FastAPI
-
-    def init_app(self, app: Any) -> None:
-        """Start and stop with the app's lifespan, inside the user's own. A second call with the same app does nothing."""
-        self._lifespan.attach(app)
-        if self.settings.on_store_error == "refuse":
-            answer_unavailable(app)
-
-    @property
-    def is_in_app(self) -> bool:
-        """True if ``init_app`` was called (``TaskAdmin`` does): the app's loop, or one of ours, runs what nobody waits for."""
-        return self._lifespan.is_attached
-
-    def install(self, app: Any) -> None:
-        """Make the plain ``BackgroundTasks`` of this app's routes managed. Other apps are not touched."""
-        install(app, self)
-
-    def add_startup_check(self, check: Callable[[], None]) -> None:
-        """Call ``check`` at each start-up of the app, before anything is started; what it raises stops the start-up."""
-        self._lifespan.checks.append(check)
-
-    def on_stop(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Call back, from any thread, when the process begins to stop. Returns a function that takes it back."""
-        return self._lifespan.on_stop(callback)
 
     # Verbs and views
 

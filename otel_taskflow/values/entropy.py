@@ -1,4 +1,4 @@
-"""Random bytes for ids, drawn from the kernel many at a time.
+"""Random ids, drawn from the kernel many at a time.
 
 ``os.urandom`` gives the interpreter lock away: with four ids a task, a busy event loop stood behind the consumers' threads
 four times more often. What ``random`` draws would be the same in all processes forked from one.
@@ -13,6 +13,7 @@ SIZE = 16
 _DRAWN_AT_ONCE = 256
 
 _drawn: deque[bytes] = deque()
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
 def random_bytes() -> bytes:
@@ -23,6 +24,12 @@ def random_bytes() -> bytes:
         block = os.urandom(SIZE * _DRAWN_AT_ONCE)
         _drawn.extend(block[start : start + SIZE] for start in range(SIZE, len(block), SIZE))
         return block[:SIZE]
+
+
+def new_task_id() -> str:
+    """A UUID version 4."""
+    drawn = random_bytes().hex()  # uuid.UUID makes the same text in five times the time, and every task has one
+    return f"{drawn[:8]}-{drawn[8:12]}-4{drawn[13:16]}-{_VARIANT[drawn[16]]}{drawn[17:20]}-{drawn[20:]}"
 
 
 os.register_at_fork(after_in_child=_drawn.clear)

@@ -17,7 +17,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 
-from otel_taskflow import OTLPExporter, TaskAdmin, TaskManager, get_task_context, task_log
+from otel_taskflow import OTLPExporter, TaskManager, get_task_context, task_log
 from tests.crash.programs import WRITERS, Acknowledged, for_ever, say
 
 SCHEDULE_DELAY = 0.05
@@ -165,6 +165,8 @@ def serve(folder: str, url: str) -> None:
     """A real server with the dashboard; each request adds a task that takes a moment."""
     import uvicorn  # the other programs are started a hundred times
     from fastapi import Depends, FastAPI
+
+    from otel_taskflow import TaskAdmin
 
     manager = manager_of(folder, url, shutdown_grace=2.0)
     app = FastAPI()

@@ -9,8 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from otel_taskflow import ConfigurationError
-from otel_taskflow.background import ManagedBackgroundTasks
+from otel_taskflow import ConfigurationError, ManagedBackgroundTasks
 from otel_taskflow.manager import TaskManager
 from otel_taskflow.model import TaskRow, TaskStatus
 from tests.engine.conftest import Seen

@@ -13,8 +13,7 @@ import pytest
 from fastapi import Depends, FastAPI
 from fastapi.testclient import TestClient
 
-from otel_taskflow import TaskManager
-from otel_taskflow.background import ManagedBackgroundTasks
+from otel_taskflow import ManagedBackgroundTasks, TaskManager
 from otel_taskflow.engine.lag import PERIOD, LoopLag
 from otel_taskflow.health import OK, Figure, PartHealth
 

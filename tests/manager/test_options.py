@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from fastapi import BackgroundTasks, FastAPI
 
-from otel_taskflow import InMemoryLogger, TaskAdmin
-from otel_taskflow.background import ManagedBackgroundTasks
+from otel_taskflow import InMemoryLogger, ManagedBackgroundTasks, TaskAdmin
 from otel_taskflow.errors import ConfigurationError, UnsupportedParameterError
 from otel_taskflow.manager import TaskManager
 

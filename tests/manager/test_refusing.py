@@ -12,8 +12,7 @@ from fastapi import Depends, FastAPI, Request, WebSocket
 from fastapi.responses import PlainTextResponse
 from fastapi.testclient import TestClient
 
-from otel_taskflow import StoreError, StoreUnavailableError, TaskAdmin, TaskManager
-from otel_taskflow.background import ManagedBackgroundTasks
+from otel_taskflow import ManagedBackgroundTasks, StoreError, StoreUnavailableError, TaskAdmin, TaskManager
 from otel_taskflow.health import FAILED, OK
 
 

@@ -9,8 +9,7 @@ import pytest
 from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, HTTPException, Response, WebSocket
 from fastapi.testclient import TestClient
 
-from otel_taskflow import TaskAdmin, TaskManager, get_task_context
-from otel_taskflow.background import ManagedBackgroundTasks
+from otel_taskflow import ManagedBackgroundTasks, TaskAdmin, TaskManager, get_task_context
 from otel_taskflow.model import TaskStatus
 from tests.requests.conftest import Site
 

@@ -10,8 +10,7 @@ from contextvars import ContextVar
 import pytest
 from fastapi import BackgroundTasks, Depends
 
-from otel_taskflow import get_task_context
-from otel_taskflow.background import ManagedBackgroundTasks
+from otel_taskflow import ManagedBackgroundTasks, get_task_context
 from otel_taskflow.model import TaskStatus
 from tests.requests.conftest import Site
 

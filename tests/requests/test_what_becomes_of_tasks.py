@@ -11,7 +11,7 @@ from fastapi import BackgroundTasks, Depends, HTTPException, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
-from otel_taskflow.background import ManagedBackgroundTasks
+from otel_taskflow import ManagedBackgroundTasks
 from otel_taskflow.model import TaskStatus
 from tests.requests.conftest import Site
 

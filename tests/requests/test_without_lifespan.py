@@ -10,8 +10,7 @@ import pytest
 from fastapi import Depends, FastAPI, Response
 from fastapi.testclient import TestClient
 
-from otel_taskflow import TaskManager
-from otel_taskflow.background import ManagedBackgroundTasks
+from otel_taskflow import ManagedBackgroundTasks, TaskManager
 from otel_taskflow.model import TaskStatus
 
 done: list[str] = []
