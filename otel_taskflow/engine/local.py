@@ -7,38 +7,22 @@ import threading
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any
 
 from otel_taskflow.engine.live import LiveTask, Phase
+from otel_taskflow.engine.new_task import NewTask
 from otel_taskflow.engine.parts import EngineParts
 from otel_taskflow.engine.runner import Runner
 from otel_taskflow.errors import ManagerClosedError, QueueFullError, TaskStateError
 from otel_taskflow.events import TaskEnqueued, TaskReleased, TaskSettled
 from otel_taskflow.journal.codec import encode
 from otel_taskflow.lifecycle.decide import SECOND
-from otel_taskflow.model import Cancelled, Interrupted, TaskDefinition, TaskRow, TaskStatus, Transition
+from otel_taskflow.model import Cancelled, Interrupted, TaskRow, TaskStatus, Transition
 
 LOOK_EVERY = 0.02
 """Seconds between two looks of who waits for tasks to end."""
 CUT_OFF_LIMIT = 1.0
 """Seconds that cancelled attempts have to end."""
-
-
-class NewTask(NamedTuple):
-    """What add_task knows."""
-
-    task_id: str
-    definition: TaskDefinition
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    kept_args: str | None
-    tags: dict[str, str]
-    idempotency_key: str | None
-    held: bool
-    loop: asyncio.AbstractEventLoop | None
-    retry_of: str | None = None
-    expires: float | None = None
-    """Seconds from now in which the first attempt must start."""
 
 
 class LocalEngine:

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from otel_taskflow.context.capture import capture_level
 from otel_taskflow.errors import ConfigurationError
-from otel_taskflow.manager.runtime import Blueprint
+from otel_taskflow.manager.blueprint import Blueprint
 from otel_taskflow.manager.settings import Settings
 from otel_taskflow.manager.signals import Providers
 from otel_taskflow.observers import TaskObserver, check_observers
 from otel_taskflow.registry import Registry
 from otel_taskflow.serialize import ArgumentCodec
-from otel_taskflow.stores import check_store
 from otel_taskflow.values import Limits, Redaction, Sanitizer
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def blueprint_for(
         from otel_taskflow.telemetry.recovered import check_recovery_exporter
 
         check_recovery_exporter(recovery_exporter)
-    check_store(settings.at_start().store)
+    _check_store(settings.at_start().store)
     sanitizer = Sanitizer(Limits(), Redaction.with_rules(redact))
     return Blueprint(
         settings=settings,
@@ -51,6 +50,13 @@ def blueprint_for(
         sanitizer=sanitizer,
         codec_for=_codecs(),
     )
+
+
+def _check_store(spec: object) -> None:
+    if spec is not None:  # the default needs no check, nor an import of all stores
+        from otel_taskflow.stores import check_store
+
+        check_store(spec)
 
 
 def _exporters_among(observers: Sequence[TaskObserver]) -> list[OTLPExporter]:

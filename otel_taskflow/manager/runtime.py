@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from otel_taskflow.consumers.level import level_with
 from otel_taskflow.consumers.observers import ObserverConsumer, ObserverOffsets
 from otel_taskflow.consumers.redacting import redactor
 from otel_taskflow.consumers.store import Retention, StoreConsumer, Upkeep
@@ -30,6 +31,7 @@ from otel_taskflow.journal.disk import Disk, PowerSafeDisk
 from otel_taskflow.journal.folder import network_trouble, open_folder
 from otel_taskflow.journal.writer import JournalWriter
 from otel_taskflow.manager import losses
+from otel_taskflow.manager.blueprint import Blueprint
 from otel_taskflow.manager.checkup import Checkup, of_buffers
 from otel_taskflow.manager.forgetting import forget_everywhere
 from otel_taskflow.manager.header import header_for
@@ -40,39 +42,21 @@ from otel_taskflow.manager.origin import Origin
 from otel_taskflow.manager.pulse import Pulse, StandIn, stand_in_for
 from otel_taskflow.manager.quiet_store import quieted
 from otel_taskflow.manager.settings import Settings
-from otel_taskflow.manager.signals import Providers, Signals, signals_for
+from otel_taskflow.manager.signals import Signals, signals_for
 from otel_taskflow.manager.takeover import Takeover
 from otel_taskflow.manager.vitals import health_of_manager
 from otel_taskflow.model import TaskRow
 from otel_taskflow.observers import TaskObserver
-from otel_taskflow.ports import Consumer, Store, Watched
-from otel_taskflow.registry import Registry
-from otel_taskflow.serialize import ArgumentCodec
+from otel_taskflow.ports import Consumer, Store, StoreReader, Watched
 from otel_taskflow.stores import SqliteStore, check_store, open_store
-from otel_taskflow.values import Sanitizer
 
 if TYPE_CHECKING:
-    from otel_taskflow.export import OTLPExporter
     from otel_taskflow.manager.exporting import Exporting
     from otel_taskflow.manager.recovered import RecoveredSpans
 
 _logger = logging.getLogger("otel_taskflow")
 
 DAY = 86400.0
-
-
-@dataclass(frozen=True)
-class Blueprint:
-    """What a runtime is made from: everything the user gave."""
-
-    settings: Settings
-    registry: Registry
-    observers: Sequence[TaskObserver]
-    exporters: Sequence[OTLPExporter]
-    providers: Providers
-    recovery_exporter: Any
-    sanitizer: Sanitizer
-    codec_for: Callable[[Callable[..., object]], ArgumentCodec]
 
 
 def start_runtime(blueprint: Blueprint) -> Runtime:
@@ -337,6 +321,10 @@ class Runtime:
         return self._pulse.is_felt
 
     # Small things
+
+    async def level(self, reader: StoreReader, timeout: float) -> int:
+        """Wait until the reader sees what this host's processes have acknowledged; return how many events are missing."""
+        return await level_with(self.root, self.tailer, self.writer, reader, timeout)
 
     def flush_exports(self, timeout: float) -> bool:
         """Deliver what was journalled so far. False if ``timeout`` seconds passed first, or some was not delivered."""

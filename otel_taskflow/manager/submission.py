@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from otel_taskflow.background.family import current_family
 from otel_taskflow.background.ports import HeldTask
 from otel_taskflow.engine.live import LiveTask, Phase
-from otel_taskflow.engine.local import NewTask
+from otel_taskflow.engine.new_task import NewTask
 from otel_taskflow.errors import ConfigurationError, TaskArgumentError, TaskStateError
 from otel_taskflow.lifecycle.decide import SECOND
 from otel_taskflow.manager.compatibility import refuse_task_parameters

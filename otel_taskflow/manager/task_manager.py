@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from otel_taskflow.consumers.level import level_with
 from otel_taskflow.engine.asyncio_tasks import running_loop
 from otel_taskflow.errors import ConfigurationError, ManagerClosedError
 from otel_taskflow.health import HealthReport
@@ -19,7 +18,6 @@ from otel_taskflow.manager.durations import seconds
 from otel_taskflow.manager.in_app import InApp
 from otel_taskflow.manager.lifespan import Lifespan
 from otel_taskflow.manager.parameters import given_once, split_settings, task_config
-from otel_taskflow.manager.runtime import Runtime, start_runtime
 from otel_taskflow.manager.settings import Settings
 from otel_taskflow.manager.token import access_token
 from otel_taskflow.manager.watching import HealthWatch
@@ -30,6 +28,7 @@ from otel_taskflow.registry import Registry
 from otel_taskflow.telemetry import quiet
 
 if TYPE_CHECKING:
+    from otel_taskflow.manager.runtime import Runtime
     from otel_taskflow.telemetry.recovered import SpanExporter
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -195,6 +194,8 @@ class TaskManager(InApp):
                 self._runtime.abandon()
                 self._runtime = None
             if self._runtime is None:
+                from otel_taskflow.manager.runtime import start_runtime
+
                 self._readers.clear()
                 self._runtime = start_runtime(self._blueprint)
                 self._watch.start()
@@ -283,7 +284,7 @@ class TaskManager(InApp):
         runtime = self.runtime
         with quiet():
             limit = seconds("level({})", timeout)
-            return await level_with(runtime.root, runtime.tailer, runtime.writer, self.reader(), limit)
+            return await runtime.level(self.reader(), limit)
 
     async def cancel(self, task_id: str, actor: str = "anonymous") -> TaskRow:
         """Cancel a pending, running or waiting task, in whatever process. Raises TaskNotFoundError, TaskStateError."""

@@ -1,0 +1,74 @@
+"""What is imported when: a script without an app does without FastAPI, an app that is only imported without what runs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from fastapi import Depends, FastAPI
+
+from otel_taskflow import TaskManager
+
+SCRIPT = """
+from otel_taskflow import TaskManager, task_log
+
+manager = TaskManager(dir=sys.argv[1])
+
+
+@manager.task
+def greet(name: str) -> None:
+    task_log("hello", name=name)
+
+
+manager.add_task(greet, "you")
+assert manager.drain()
+manager.stop()
+"""
+APP = """
+from fastapi import Depends, FastAPI
+from otel_taskflow import TaskAdmin, TaskManager, task_log
+
+manager = TaskManager(dir=sys.argv[1])
+app = FastAPI()
+TaskAdmin(app, manager)
+
+
+@manager.task(retries=1)
+def greet(name: str) -> None:
+    task_log("hello", name=name)
+
+
+@app.post("/")
+def post(tasks=Depends(manager.get_tasks)):
+    return tasks.add_task(greet, "you")
+"""
+
+
+def imported_by(program: str, folder: Path, *modules: str) -> str:
+    """Those of these modules that this program has imported."""
+    text = f"import sys\n{program}\nprint(*[name for name in {modules} if name in sys.modules])\n"
+    command = [sys.executable, "-c", text, str(folder)]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+
+
+def test_a_script_without_an_app_imports_no_web_framework(tmp_path: Path) -> None:
+    assert imported_by(SCRIPT, tmp_path / "tasks", "fastapi", "starlette", "otel_taskflow.web", "sqlite3") == "sqlite3"
+
+
+def test_an_app_that_is_only_imported_imports_nothing_that_runs(tmp_path: Path) -> None:
+    running = (
+        "sqlite3",
+        "aiosqlite",
+        "otel_taskflow.consumers",
+        "otel_taskflow.stores",
+        "otel_taskflow.manager.runtime",
+    )
+    assert imported_by(APP, tmp_path / "tasks", *running) == ""
+
+
+def test_the_dependency_is_one_object_so_that_an_app_can_override_it(tmp_path: Path) -> None:
+    manager = TaskManager(dir=tmp_path)
+    app = FastAPI(dependencies=[Depends(manager.get_tasks)])
+    app.dependency_overrides[manager.get_tasks] = list
+    assert manager.background_tasks in app.dependency_overrides
