@@ -20,7 +20,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PROJECT := pyproject.toml hatch_build.py $(CONSTRAINTS)
 UI_SOURCES := $(shell find otel_taskflow/web/ui -name node_modules -prune -o -type f -print 2>/dev/null)
 # The package, a sample of what users write against it, and the tests that are programs themselves.
-TYPED := $(wildcard otel_taskflow grafana tests/typing tests/conftest.py tests/measured.py tests/program.py tests/architecture tests/backends tests/collector tests/compose tests/distribution tests/grafana)
+TYPED := $(wildcard otel_taskflow grafana tests/typing tests/conftest.py tests/measured.py tests/program.py tests/architecture tests/backends tests/collector tests/compose tests/distribution tests/forkserver tests/grafana)
 OTELCOL := .build/otelcol
 OTELCOL_VERSION := v0.158.0
 PROGRAMS := tests/backends/programs

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.conftest import ROOT
+from tests.forkserver.client import Forked
 
 APP = """
 import os, sys
@@ -39,44 +40,34 @@ os._exit(9)
 class App:
     """The process."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: Forked) -> None:
         self._process = process
         self.pid = process.pid
         self._hear("up")
 
     def say(self, lines: int) -> None:
         """Have a task write so many lines, and wait until store and spool have them."""
-        assert self._process.stdin is not None
         self._process.stdin.write(f"{lines}\n")
         self._process.stdin.flush()
         self._hear("done")
 
     def die(self) -> None:
         """As after ``kill -9``."""
-        assert self._process.stdin is not None
         self._process.stdin.close()
         assert self._process.wait(20) == 9
 
     def _hear(self, word: str) -> None:
-        assert self._process.stdout is not None
         assert self._process.stdout.readline().strip() == word
 
 
 @contextmanager
 def running(folder: Path, endpoint: str = "http://127.0.0.1:9", destination: str = "away") -> Iterator[App]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", APP, str(folder), endpoint, destination],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    with process:
-        try:
-            yield App(process)
-        finally:
-            process.kill()
+    process = Forked(["-c", APP, str(folder), endpoint, destination], os.environ)
+    try:
+        yield App(process)
+    finally:
+        process.kill()
+        process.close()
 
 
 def command(*arguments: str | Path, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, Queue
 
-from tests.conftest import ROOT
+from tests.forkserver.client import Forked
 
 PATIENCE = 20.0
 
@@ -20,21 +19,14 @@ PATIENCE = 20.0
 class Child:
     """Its standard output is a sequence of lines; ``says`` waits for one of them."""
 
-    command: Sequence[str] = (sys.executable, "-m", "tests.crash.programs")
+    module = "tests.crash.programs"
     patience = PATIENCE
 
     def __init__(
         self, program: str, folder: Path, *args: object, env: dict[str, str] | None = None, is_measured: bool = True
     ) -> None:
-        self.process = subprocess.Popen(
-            [*self.command, program, str(folder), *map(str, args)],
-            cwd=ROOT,
-            env={**_environment(is_measured), "PYTHONUNBUFFERED": "1", **(env or {})},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
+        self.process = self.start(
+            ["-m", self.module, program, str(folder), *map(str, args)], {**_environment(is_measured), **(env or {})}
         )
         self.lines: list[str] = []
         self.errors: list[str] = []
@@ -45,6 +37,10 @@ class Child:
         ]
         for reader in self._readers:
             reader.start()
+
+    def start(self, arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[str] | Forked:
+        """Start Python with these arguments."""
+        return Forked(arguments, environment, start_new_session=True)
 
     def _listen(self) -> None:
         assert self.process.stdout is not None

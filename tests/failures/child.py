@@ -6,13 +6,19 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.conftest import ROOT
 from tests.crash.child import Child
+from tests.forkserver.client import Forked
+
+FIRST = ("tests.failures.clock",)
+"""They must be there before the package is imported."""
 
 
 class Failing(Child):
@@ -21,8 +27,24 @@ class Failing(Child):
     patience = 240.0
 
     def __init__(self, program: str, folder: Path, *args: object, under: Sequence[str], module: str) -> None:
-        self.command = (*under, sys.executable, "-m", module)
+        self._under = under
+        self.module = module
         super().__init__(program, folder, *args, is_measured=False)
+
+    def start(self, arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[str] | Forked:
+        """Behind those words it is a command, as it is where it changes what the package imports."""
+        if not self._under and self.module not in FIRST:
+            return super().start(arguments, environment)
+        return subprocess.Popen(
+            [*self._under, sys.executable, *arguments],
+            cwd=ROOT,
+            env={**environment, "PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
 
     def close(self) -> None:
         with contextlib.suppress(ProcessLookupError):

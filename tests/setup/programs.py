@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import ROOT
+from tests.forkserver.client import Forked
 
 START = """
 import logging, os, sys, time
@@ -39,16 +37,8 @@ def end_span(name, events=1):
 FLUSH = START + "print(provider.force_flush(20000))\nprovider.shutdown()\n"
 
 
-def start(text: str, *args: object, **environ: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", text, *map(str, args)],
-        env={**os.environ, **environ},
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def start(text: str, *args: object, **environ: str) -> Forked:
+    return Forked(["-c", text, *map(str, args)], {**os.environ, **environ})
 
 
 def run(text: str, *args: object, **environ: str) -> str:

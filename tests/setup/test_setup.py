@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from importlib.util import find_spec
 
 import pytest
 
 from otel_taskflow import ConfigurationError, setup_telemetry
-from tests.conftest import ROOT
+from tests.forkserver.client import Forked
+from tests.setup import programs
 from tests.telemetry.otlp_server import OtlpServer
 
 HAS_ITS_OWN = find_spec("fastapi.telemetry") is not None
@@ -34,22 +32,12 @@ async def order(t=Depends(tasks.get_tasks)):
 """
 
 
-def start(text: str, *args: str, **environ: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", text, *args],
-        env={**os.environ, "OTEL_METRIC_EXPORT_INTERVAL": "600000", **environ},
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def start(text: str, *args: str, **environ: str) -> Forked:
+    return programs.start(text, *args, **{"OTEL_METRIC_EXPORT_INTERVAL": "600000", **environ})
 
 
 def run(text: str, *args: str, **environ: str) -> str:
-    process = start(text, *args, **environ)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 0, err
-    return out.strip()
+    return programs.run(text, *args, **{"OTEL_METRIC_EXPORT_INTERVAL": "600000", **environ})
 
 
 def test_traces_logs_and_metrics_of_a_request_and_its_task_arrive() -> None:
