@@ -58,9 +58,9 @@ demo-observability: ## the same shop with a collector, Tempo, Loki, Prometheus a
 
 install: $(VENV)/.test $(VENV)/.bench $(VENV)/.dev $(VENV)/.ui ## what tests, benchmarks and checks need
 
-# Two at a time, for most of their time is spent waiting; ARGS="-n 0" for one, as a debugger needs it.
+# Three at a time also on two cores, for much of their time is spent waiting; ARGS="-n 0" for one, as a debugger needs it.
 test: $(VENV)/.test $(VENV)/.ui ## pass all tests
-	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal --cov --cov-report=term $(ARGS)
 
 test-failures: MARK ?= failure
 test-failures: $(VENV)/.test $(VENV)/.ui ## bring about every failure of docs/reliability.md

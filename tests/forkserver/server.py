@@ -67,9 +67,16 @@ def _fork_and_wait(connection: socket.socket) -> dict[str, Any]:
         os.close(descriptor)
     with suppress(OSError):  # who asked may not listen any more
         connection.sendall(b"%d\n" % pid)
-        _, status = os.waitpid(pid, 0)
-        connection.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
+        connection.sendall(b"%d\n" % _wait(pid))
+        connection.recv(1)  # until who asked has taken note: the number is nobody else's so long
     os._exit(0)
+
+
+def _wait(pid: int) -> int:
+    """Wait for its end, and leave it to be waited for. Returns its exit status, or minus the signal that killed it."""
+    ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    assert ended is not None
+    return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
 
 
 def _receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from tests.store_process.counting import count
 
 
 class Program(Child):
-    command = (sys.executable, "-m", "tests.store_process.programs")
+    module = "tests.store_process.programs"
 
 
 @contextmanager
