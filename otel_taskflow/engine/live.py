@@ -9,11 +9,14 @@ from collections.abc import Callable
 from contextvars import Context
 from enum import Enum
 from time import monotonic_ns
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from otel_taskflow.engine.attempt_log import AttemptLog
 from otel_taskflow.model import Outcome, SpanIdentity, TaskDefinition, TaskRow, TaskStatus
 from otel_taskflow.ports import AttemptSpan
+
+if TYPE_CHECKING:
+    from otel_taskflow.engine.timers import Timer
 
 
 class Phase(Enum):
@@ -42,6 +45,7 @@ class RunningAttempt:
         "span",
         "started_at",
         "started_ticks",
+        "timer",
     )
 
     def __init__(self, number: int, span: AttemptSpan, log: AttemptLog, started_at: int, queue_wait: int) -> None:
@@ -57,6 +61,8 @@ class RunningAttempt:
         """What the attempt's end will mean, once we have cancelled it."""
         self.kill: Callable[[], None] | None = None
         """Ends the worker process that it runs in."""
+        self.timer: Timer | None = None
+        """Of its timeout."""
 
 
 class LiveTask:
@@ -81,6 +87,7 @@ class LiveTask:
         "phase",
         "ready_ticks",
         "retry_is_set",
+        "retry_timer",
         "row",
         "starts_before",
         "thread_running",
@@ -117,6 +124,7 @@ class LiveTask:
         """Ticks after which the first attempt does not start any more; a step of the clock does not move them."""
         self.retry_is_set = False
         """Whether somebody has seen to it that this wait ends: the attempt's end and its thread's both may."""
+        self.retry_timer: Timer | None = None
         self.next_seq = itertools.count(row.log_count + 1).__next__
         self.on_attempt_end: Callable[[], None] | None = None
         self.on_done: Callable[[], None] | None = None
@@ -128,6 +136,11 @@ class LiveTask:
     def number_lines_from(self, seq: int) -> None:
         """The next line has this number."""
         self.next_seq = itertools.count(seq).__next__
+
+    def let_go(self) -> None:
+        """Keep nothing of the call: it has ended, and somebody only wants to know how."""
+        self.args, self.kwargs, self.context = (), {}, Context()
+        self.row = self.row._replace(args=None)
 
     @property
     def has_expired(self) -> bool:

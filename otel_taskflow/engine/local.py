@@ -156,7 +156,7 @@ class LocalEngine:
         if wait <= 0:
             self._runner.start(task)
         else:
-            self._parts.timers.after(wait, lambda: self._start_retry(task))
+            task.retry_timer = self._parts.timers.after(wait, lambda: self._start_retry(task))
 
     def _start_retry(self, task: LiveTask) -> None:
         if not self._stopping.is_set():
@@ -164,6 +164,10 @@ class LocalEngine:
 
     def _forget(self, task: LiveTask) -> None:
         self._live.pop(task.row.task_id, None)
+        if task.retry_timer is not None:
+            self._parts.timers.forget(task.retry_timer)
+        if task.row.idempotency_key is not None:
+            task.let_go()  # whoever holds the key stays known, with a thousand others
         on_done, task.on_done = task.on_done, None
         if on_done is not None:
             on_done()

@@ -138,6 +138,8 @@ class Runner:
             ended = self._ended(task, attempt, transition, error)
             self._parts.writer.append(encode(ended))
             self._apply(task, transition)
+        if attempt.timer is not None:
+            self._parts.timers.forget(attempt.timer)
         self._parts.commit()
         self._report(task, attempt, ended, outcome)
         self._on_ended(task, transition)
@@ -312,7 +314,9 @@ class Runner:
             if not attempt.ended:
                 self.cut_off(task, attempt, outcome)
 
-        self._parts.timers.after(int(timeout * 1e9), on_timeout)
+        attempt.timer = timer = self._parts.timers.after(int(timeout * 1e9), on_timeout)
+        if attempt.ended:  # meanwhile, in another thread
+            self._parts.timers.forget(timer)
 
 
 def _context_of(task: LiveTask, attempt: RunningAttempt) -> Context:

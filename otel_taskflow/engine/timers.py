@@ -10,24 +10,17 @@ from time import monotonic_ns
 
 from otel_taskflow.engine.failures import report
 
+FEW = 64
+"""So many forgotten timers may wait for their time; more are taken out of the heap once they are half of it."""
+
 
 class Timer:
-    """A call in the future; ``cancel`` makes it do nothing."""
+    """A call in the future. ``call`` is None once it was made or forgotten."""
 
-    __slots__ = ("_call",)
+    __slots__ = ("call",)
 
     def __init__(self, call: Callable[[], None]) -> None:
-        self._call: Callable[[], None] | None = call
-
-    def cancel(self) -> None:
-        """Forget the call."""
-        self._call = None
-
-    def fire(self) -> None:
-        """Make the call, unless it was cancelled."""
-        call, self._call = self._call, None
-        if call is not None:
-            call()
+        self.call: Callable[[], None] | None = call
 
 
 class Timers:
@@ -40,6 +33,7 @@ class Timers:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._forgotten = 0
 
     def after(self, nanoseconds: int, call: Callable[[], None]) -> Timer:
         """Call in ``nanoseconds`` from now (at once if not positive), on the timer thread."""
@@ -53,24 +47,40 @@ class Timers:
             self._changed.notify()
         return timer
 
+    def forget(self, timer: Timer) -> None:
+        """Do not make its call, nor keep what the call holds. Does nothing if it was made."""
+        with self._changed:
+            if timer.call is None:
+                return
+            timer.call = None
+            self._forgotten += 1
+            if self._forgotten > max(FEW, len(self._heap) // 2):
+                self._heap = [entry for entry in self._heap if entry[2].call is not None]
+                heapq.heapify(self._heap)
+                self._forgotten = 0
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
     def close(self) -> None:
         """Drop all timers and end the thread."""
         with self._changed:
             self._closed = True
             self._heap.clear()
+            self._forgotten = 0
             self._changed.notify()
 
     def _work(self) -> None:
         while not self._closed:
-            timer = self._next_due()
-            if timer is None:
+            call = self._next_due()
+            if call is None:
                 continue
             try:
-                timer.fire()
+                call()
             except Exception:  # noqa: BLE001 - the thread serves on
                 report("a timer failed")
 
-    def _next_due(self) -> Timer | None:
+    def _next_due(self) -> Callable[[], None] | None:
         with self._changed:
             if not self._heap:
                 self._changed.wait()
@@ -79,4 +89,8 @@ class Timers:
             if wait > 0:
                 self._changed.wait(min(wait / 1e9, 3600))
                 return None
-            return heapq.heappop(self._heap)[2]
+            timer = heapq.heappop(self._heap)[2]
+            call, timer.call = timer.call, None
+            if call is None:
+                self._forgotten -= 1
+            return call

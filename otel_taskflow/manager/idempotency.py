@@ -26,6 +26,11 @@ class RecentKeys:
         if len(self._tasks) > self._limit:
             self._tasks.popitem(last=False)
 
+    def clear(self) -> None:
+        """Forget all: the store of a start knows what was finished before it, or nobody is to know it."""
+        with self.lock:
+            self._tasks.clear()
+
     def find(self, name: str, key: str) -> str | None:
         """Id of the task that has the key: unfinished, or succeeded."""
         task = self._tasks.get((name, key))

@@ -322,6 +322,12 @@ class Runtime:
 
     # Small things
 
+    def drain(self, timeout: float) -> bool:
+        """Wait until all tasks have ended and all consumers have seen it. False when ``timeout`` seconds passed first."""
+        deadline = time.monotonic() + timeout
+        ended = self.engine.wait_idle(timeout)
+        return self.tailer.wait_all(self.writer.end, max(0.0, deadline - time.monotonic())) and ended
+
     async def level(self, reader: StoreReader, timeout: float) -> int:
         """Wait until the reader sees what this host's processes have acknowledged; return how many events are missing."""
         return await level_with(self.root, self.tailer, self.writer, reader, timeout)

@@ -11,7 +11,7 @@ from otel_taskflow.background.family import current_family
 from otel_taskflow.background.ports import HeldTask
 from otel_taskflow.engine.live import LiveTask, Phase
 from otel_taskflow.engine.new_task import NewTask
-from otel_taskflow.errors import ConfigurationError, TaskArgumentError, TaskStateError
+from otel_taskflow.errors import ConfigurationError, StoreUnavailableError, TaskArgumentError, TaskStateError
 from otel_taskflow.lifecycle.decide import SECOND
 from otel_taskflow.manager.compatibility import refuse_task_parameters
 from otel_taskflow.manager.idempotency import RecentKeys
@@ -224,8 +224,15 @@ class Submission:
         definition = self._registry.find(identity_of(task))
         call = self._codec_for(definition.func).load(task.args)
         expires = None if task.expires_at is None else (task.expires_at - task.created_at) / SECOND
-        options = {"tags": dict(task.tags), "eager": True, "expires": expires}
-        return self._submit(definition, call, options, self._callers_loop(), retry_of=task.task_id)[0]
+        key = task.idempotency_key
+        options = {"tags": dict(task.tags), "eager": True, "expires": expires, "idempotency_key": key}
+        with self._keys.lock:
+            if key is not None and (holder := self._find(definition.name, key)) is not None:
+                raise TaskStateError(
+                    f"task {task.task_id} cannot be retried: task {holder} has its idempotency key {key!r}, and "
+                    "is unfinished or has succeeded; look at that one"
+                )
+            return self._submit(definition, call, options, self._callers_loop(), retry_of=task.task_id)[0]
 
     def release(self, tasks: Sequence[HeldTask]) -> None:
         """The response of their request is about to leave."""
@@ -254,8 +261,21 @@ class Submission:
             self._warned.add(definition.code_name)
             _logger.warning("otel_taskflow: task %r can be neither recovered nor retried: %s", definition.name, problem)
 
+    def forget_keys(self) -> None:
+        """At a start: what this process remembers of idempotency keys is of the store before."""
+        self._keys.clear()
+
     def _find(self, name: str, key: str) -> str | None:
-        return self._keys.find(name, key) or self.runtime.store.writer.find_idempotent(name, key)
+        writer = self.runtime.store.writer  # a start forgets the keys of the one before
+        if (known := self._keys.find(name, key)) is not None:
+            return known
+        try:
+            return writer.find_idempotent(name, key)
+        except Exception as error:
+            raise StoreUnavailableError(
+                f"add_task(idempotency_key={key!r}): the store cannot say whether task {name!r} was added before: {error}; add it "
+                "again when the store is back, or without a key"
+            ) from error
 
 
 def _join_family(runtime: Runtime, task: LiveTask) -> None:

@@ -198,6 +198,7 @@ class TaskManager(InApp):
 
                 self._readers.clear()
                 self._runtime = start_runtime(self._blueprint)
+                self.forget_keys()
                 self._watch.start()
                 self._lifespan.started_lazily(self._runtime.loops)
                 running.add(self)
@@ -302,7 +303,8 @@ class TaskManager(InApp):
     def drain(self, timeout: float | None = 30.0) -> bool:
         """Wait until all tasks of this process have ended and store and observers have seen everything.
 
-        For scripts and tests; not on an event loop (there, ``await adrain()``). False when ``timeout`` seconds passed first.
+        For scripts and tests; not on an event loop (there, ``await adrain()``). False when ``timeout`` seconds passed first; None
+        waits as long as it takes. A disabled manager knows no tasks: True at once.
         """
         if running_loop() is not None:
             raise ConfigurationError("drain() would block the event loop; use `await task_manager.adrain()` here")
@@ -313,12 +315,9 @@ class TaskManager(InApp):
         return await asyncio.to_thread(self._drain, timeout)
 
     def _drain(self, timeout: float | None) -> bool:
-        limit = None if timeout is None else seconds("drain({})", timeout)
+        limit = threading.TIMEOUT_MAX if timeout is None else seconds("drain({})", timeout)
         runtime = self._runtime
-        if runtime is None:
-            return True
-        ended = runtime.engine.wait_idle(limit)
-        return runtime.tailer.wait_all(runtime.writer.end, 30.0 if limit is None else limit) and ended
+        return runtime is None or runtime.drain(limit)
 
     def force_flush(self, timeout: float = 5.0) -> bool:
         """Send everything that tasks have said so far to the destinations of OTLPExporters, in ``timeout`` seconds.
