@@ -6,6 +6,8 @@ Each is kept by one thread, which hands it one attempt after the other. What an 
 
 from __future__ import annotations
 
+import atexit
+import os
 import pickle
 import shutil
 import signal
@@ -13,8 +15,10 @@ import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from otel_taskflow.engine.calls import BEGUN, GOODBYE, Call, Reply, WorkerSetup, outcome_of
 from otel_taskflow.engine.live import RunningAttempt
@@ -142,7 +146,7 @@ class Worker:
         """Kill the process if it runs this attempt."""
         with self._guard:
             if self._attempt is attempt and self._live is not None:
-                self._live.process.kill()
+                self._live.kill()
 
     def tend(self) -> None:
         """Bring the lines of an idle worker."""
@@ -208,7 +212,7 @@ class _Live:
 
     def __init__(self, setup: WorkerSetup) -> None:
         # Nothing for an app that has no such task.
-        import multiprocessing
+        import multiprocessing.util
 
         from otel_taskflow.engine.worker import serve
 
@@ -225,6 +229,16 @@ class _Live:
             self.process.start()
         finally:
             theirs.close()
+        _at_exit.add(self)
+        _end_workers_at_exit()
+
+    def kill(self) -> None:
+        """Kill it, with what it has started."""
+        pid = self.process.pid
+        if pid is not None and self.process.is_alive():
+            with suppress(OSError):  # it leads no group before it is ready
+                os.killpg(pid, signal.SIGKILL)
+        self.process.kill()
 
     def wait_until_ready(self) -> None:
         """Until it has imported what it needs. Raises EOFError if it dies before."""
@@ -247,13 +261,33 @@ class _Live:
 
     def end(self, take: Take) -> None:
         """Make sure that it is dead, bring its last lines, remove its journal."""
-        self.process.kill()
+        self.kill()
         self.process.join()
         self.connection.close()
         relay, self.relay = self.relay, None
         if relay is not None:
             relay.bring_rest(take)
         discard(self.folder)
+
+
+_at_exit: WeakSet[_Live] = WeakSet()
+
+
+os.register_at_fork(after_in_child=_at_exit.clear)
+
+
+@cache
+def _end_workers_at_exit() -> None:
+    """``multiprocessing`` asks its children to end when the interpreter does, and waits; these do not do as they are asked.
+
+    What was registered last comes first: to be called when ``multiprocessing.util`` was imported.
+    """
+    atexit.register(_kill_all)
+
+
+def _kill_all() -> None:
+    for live in list(_at_exit):
+        live.kill()
 
 
 def _cannot_be_sent(call: Call, error: Exception) -> TaskArgumentError:

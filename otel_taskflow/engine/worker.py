@@ -32,8 +32,17 @@ TIDY_EVERY = 0.05
 """Seconds between two looks for segments that are not needed any more."""
 
 
+_serving = threading.Event()
+
+
+def is_worker() -> bool:
+    """True in a worker process."""
+    return _serving.is_set()
+
+
 def serve(connection: Connection, setup: WorkerSetup) -> None:
     """Run what comes through the connection until it ends."""
+    _serving.set()
     _live_no_longer_than_parent()
     if setup.capture_logging is not None:
         install_capture(setup.capture_logging)
@@ -55,8 +64,15 @@ def _received(connection: Connection) -> bytes:
 
 
 def _live_no_longer_than_parent() -> None:
-    """The parent decides when to end; a worker whose parent is gone ends at once, for others take over its task."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """The parent decides when to end; a worker whose parent is gone ends at once, for others take over its task.
+
+    It leads a process group, so that what the function has started can be ended with it. Whoever ends all processes of a service
+    sends them SIGTERM, too, and the parent gives tasks their grace: it does nothing here, but is not ignored, for programs that the
+    function starts would inherit that.
+    """
+    os.setpgid(0, 0)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
     parent = parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), name="otel_taskflow-worker-parent", daemon=True).start()
@@ -64,7 +80,7 @@ def _live_no_longer_than_parent() -> None:
 
 def _end_with(parent: Any) -> None:
     parent.join()
-    os.kill(os.getpid(), signal.SIGKILL)
+    os.killpg(0, signal.SIGKILL)
 
 
 def _tidy(journal: JournalWriter) -> None:

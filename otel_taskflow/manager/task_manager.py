@@ -174,6 +174,13 @@ class TaskManager(InApp):
         return runtime if runtime is not None and runtime.origin.is_here else None
 
     def _start_lazily(self) -> Runtime:
+        from otel_taskflow.engine.worker import is_worker
+
+        if is_worker():
+            raise ConfigurationError(
+                f"the task manager {self.name!r} adds no task in a worker process (executor='process'): what it ran would end with "
+                "the worker, at the timeout of another task; add it from the app, or from a task in a thread or on the loop"
+            )
         runtime = self._start()
         if not runtime.is_hermetic:
             self._lifespan.missed()

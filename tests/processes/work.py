@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 from opentelemetry import trace
 
-from otel_taskflow import get_task_context, task_log
+from otel_taskflow import TaskManager, get_task_context, task_log
 
 
 class PaymentError(Exception):
@@ -81,3 +82,19 @@ def leave_a_thread(path: str) -> None:
 
     threading.Thread(target=wrap(later), daemon=True).start()
     task_log("in time")
+
+
+def start_a_program(path: str) -> None:
+    program = subprocess.Popen(["sleep", "600"])
+    Path(path).write_text(f"{program.pid}")
+    program.wait()
+
+
+def last_a_moment(path: str) -> None:
+    Path(path).write_text(str(os.getpid()))
+    time.sleep(0.5)
+    task_log("done")
+
+
+def add_another(folder: str) -> None:
+    TaskManager(dir=folder).add_task(take, 1)
