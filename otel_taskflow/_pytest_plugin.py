@@ -1,7 +1,8 @@
 """Hermetic tests: tasks in memory, nothing exported, retries at once. Loaded by pytest through its entry point.
 
 The override is set when pytest loads this module, before any app module is imported. A test marked
-``@pytest.mark.otel_taskflow_real`` runs with the settings as written, managers made outside it included.
+``@pytest.mark.otel_taskflow_real`` runs with the settings as written, its fixtures of every scope and managers made outside
+it included.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import pytest
 
 OVERRIDE = "OTEL_TASKFLOW_TESTING"
 os.environ.setdefault(OVERRIDE, "1")
+_set_aside: dict[pytest.Item, str | None] = {}
+"""What the override was before a marked test, while that is set up, runs and is torn down."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -24,19 +27,25 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
-@pytest.fixture(autouse=True)
-def _otel_taskflow_override(request: pytest.FixtureRequest) -> Iterator[None]:
-    if request.node.get_closest_marker("otel_taskflow_real") is None:
-        yield
-        return
-    before = os.environ.pop(OVERRIDE, None)
-    _stop_managers()
-    try:
-        yield
-    finally:
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Before the first fixture of a marked test, of whatever scope: managers start with the settings as written."""
+    if item.get_closest_marker("otel_taskflow_real") is not None:
+        _set_aside[item] = os.environ.pop(OVERRIDE, None)
         _stop_managers()
-        if before is not None:
-            os.environ[OVERRIDE] = before
+
+
+@pytest.hookimpl(hookwrapper=True, trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """After its last fixture: hermetic again."""
+    yield
+    if item in _set_aside:
+        before = _set_aside.pop(item)
+        try:
+            _stop_managers()
+        finally:
+            if before is not None:
+                os.environ[OVERRIDE] = before
 
 
 def _stop_managers() -> None:

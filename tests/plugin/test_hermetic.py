@@ -154,6 +154,58 @@ def test_is_hermetic_in_another():
     assert os.stat("real.db").st_mtime_ns == before
 """
 
+REAL_FIXTURES = """
+import asyncio, os, pytest
+from otel_taskflow import TaskManager
+import shop
+
+def start_in(folder):
+    manager = TaskManager(dir=str(folder))
+    manager.add_task(print)
+    assert manager.drain()
+    return manager
+
+@pytest.fixture(scope="module")
+def shared():
+    shop.task_manager.start()
+    yield
+    assert os.environ["OTEL_TASKFLOW_TESTING"] == "1"
+
+def test_an_unmarked_test_that_sets_up_a_fixture_of_the_module(shared):
+    assert shop.task_manager.is_hermetic
+
+@pytest.fixture(scope="class")
+def kept(tmp_path_factory):
+    manager = start_in(tmp_path_factory.mktemp("kept"))
+    yield manager
+    assert not manager.is_hermetic
+    manager.close()
+
+async def count(manager):
+    return sum((await manager.reader().count_by_status()).values())
+
+@pytest.mark.otel_taskflow_real
+class TestMarked:
+    def test_what_a_fixture_of_the_class_added_is_there(self, kept, shared):
+        assert not kept.is_hermetic and asyncio.run(count(kept)) == 1
+
+    def test_is_still_there_in_the_next_test(self, kept):
+        assert not kept.is_hermetic and asyncio.run(count(kept)) == 1
+
+@pytest.fixture
+def skipping(tmp_path):
+    assert not start_in(tmp_path).is_hermetic
+    pytest.skip("in the middle of the setup")
+
+@pytest.mark.otel_taskflow_real
+def test_that_is_skipped_in_its_setup(skipping):
+    pass
+
+def test_hermetic_afterwards():
+    assert os.environ["OTEL_TASKFLOW_TESTING"] == "1"
+    assert shop.task_manager.is_hermetic
+"""
+
 ANY_STORE = """
 import os
 from otel_taskflow import TaskManager
@@ -244,6 +296,11 @@ def test_a_session_is_hermetic_by_default_whatever_the_store(project: Path) -> N
 def test_a_marker_opts_out(project: Path) -> None:
     (project / "test_real.py").write_text(REAL)
     assert "5 passed" in run_pytest(project, "--strict-markers")
+
+
+def test_a_marker_holds_for_fixtures_of_every_scope(project: Path) -> None:
+    (project / "test_fixtures.py").write_text(REAL_FIXTURES)
+    assert "4 passed, 1 skipped" in run_pytest(project)
 
 
 def test_a_request_ends_when_its_tasks_have_ended_whatever_way_they_were_added(project: Path) -> None:
