@@ -247,7 +247,13 @@ class TaskManager(InApp):
         """Stop, and let ``add_task`` raise ManagerClosedError until the app or ``start`` starts again."""
         grace = self._grace(grace)
         self._closed = not self.is_hermetic
+        if self._closed:
+            running.add_closed(self)
         self.stop(grace)
+
+    def reopen(self) -> None:
+        """Take ``close`` back: it starts again at its next use."""
+        self._closed = False
 
     @property
     def is_started(self) -> bool:

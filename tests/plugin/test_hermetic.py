@@ -154,6 +154,45 @@ def test_is_hermetic_in_another():
     assert os.stat("real.db").st_mtime_ns == before
 """
 
+REAL_LIFESPAN = """
+import pytest
+import warnings
+warnings.simplefilter("ignore")
+from fastapi.testclient import TestClient
+from otel_taskflow import TaskManager
+import shop
+
+task_manager = TaskManager()
+app = shop.FastAPI()
+shop.TaskAdmin(app, task_manager, insecure=True)
+
+def is_in(folder):
+    return task_manager.kept_in == str(folder / ".otel_taskflow" / "tasks.db")
+
+@pytest.mark.otel_taskflow_real
+def test_with_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with TestClient(app, base_url="http://localhost") as client:
+        task_manager.add_task(print)
+        assert task_manager.drain()
+        assert len(client.get("/tasks").json()) == 1
+        assert is_in(tmp_path)
+
+@pytest.mark.otel_taskflow_real
+def test_the_same_app_without_a_lifespan_in_another_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    client = TestClient(app, base_url="http://localhost")
+    assert client.get("/tasks").json() == []
+    assert is_in(tmp_path)
+    with client:
+        assert is_in(tmp_path)
+
+def test_hermetic_without_a_lifespan():
+    task_manager.add_task(print)
+    assert task_manager.drain()
+    assert not task_manager.runtime.store.is_persistent
+"""
+
 REAL_FIXTURES = """
 import asyncio, os, pytest
 from otel_taskflow import TaskManager
@@ -296,6 +335,12 @@ def test_a_session_is_hermetic_by_default_whatever_the_store(project: Path) -> N
 def test_a_marker_opts_out(project: Path) -> None:
     (project / "test_real.py").write_text(REAL)
     assert "5 passed" in run_pytest(project, "--strict-markers")
+
+
+def test_an_app_whose_lifespan_ended_in_a_marked_test_starts_again_in_the_next_one(project: Path) -> None:
+    (project / "test_lifespan.py").write_text(REAL_LIFESPAN)
+    assert "3 passed" in run_pytest(project)
+    assert not (project / ".otel_taskflow").exists()
 
 
 def test_a_marker_holds_for_fixtures_of_every_scope(project: Path) -> None:
