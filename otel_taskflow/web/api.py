@@ -16,7 +16,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 
-from otel_taskflow.errors import StoreError
+from otel_taskflow.errors import ConfigurationError, StoreError
 from otel_taskflow.model import TaskFilter, TaskRow
 from otel_taskflow.ports import TaskDetail
 from otel_taskflow.web.backend import AdminBackend
@@ -91,7 +91,9 @@ class Api:
         where = TaskFilter(question.status, question.func_name, tag_of(question.tag), trace_id=question.trace_id)
         try:
             page = await self.backend.reader().list_tasks(where, question.limit, question.cursor)
-        except ValueError as error:
+        except ConfigurationError as error:
+            if question.cursor is None:
+                raise RuntimeError("the store refuses to list tasks, and not for a cursor: none was given") from error
             raise HTTPException(422, f"cursor={question.cursor!r} is none of this list's cursors") from error
         if page.cursor is not None:
             headers["link"] = f'<?{_next_query(question, page.cursor)}>; rel="next"'

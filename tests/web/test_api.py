@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import anyio
 import pytest
 
+from otel_taskflow.errors import ConfigurationError
 from otel_taskflow.model import ErrorInfo, TaskStatus
 from otel_taskflow.values.limits import Limits
 from otel_taskflow.values.redaction import Redaction
@@ -115,6 +116,35 @@ async def test_a_wrong_question_is_refused_and_named(backend: Backend, question:
     answer = await get(backend, f"/tasks?{question}")
     assert answer.status_code == 422
     assert question.partition("=")[0] in json.dumps(answer.json()["detail"])
+
+
+class Refusing:
+    """A reader that cannot list tasks."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    async def list_tasks(self, *_given: Any) -> Any:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("question", "error"),
+    [
+        ("", ValueError("row 7 cannot be read")),
+        ("?cursor=abc", ValueError("row 7 cannot be read")),
+        ("", ConfigurationError("no region is set")),
+    ],
+)
+async def test_what_a_reader_raises_is_no_wrong_cursor_but_a_server_error_that_says_why(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch, question: str, error: Exception
+) -> None:
+    monkeypatch.setattr(backend, "reader", lambda: Refusing(error))
+    async with client(make_app(backend), BEARER, raise_app_exceptions=False) as program:
+        assert (await program.get(f"/tasks{question}")).status_code == 500
+    with pytest.raises((ValueError, RuntimeError)) as raised:  # what a server logs
+        await get(backend, f"/tasks{question}")
+    assert error in (raised.value, raised.value.__cause__)
 
 
 async def test_arguments_are_shown_only_when_asked_for_and_without_secrets(backend: Backend) -> None:
