@@ -111,7 +111,10 @@ class Pulse:
 
     def _bytes(self) -> int | None:
         size = getattr(self._store, "size", None)
-        return None if size is None else size()
+        try:
+            return None if size is None else size()
+        except Exception:  # noqa: BLE001 - a store of the user's own may raise anything; what matters is how it is
+            return None
 
 
 def _told(error: Exception) -> str:

@@ -34,6 +34,14 @@ class QuietStore:
         """See Store. Whoever asks decides about the spans: the dashboard is quiet as a whole."""
         return self._store.reader()
 
+    def size(self) -> int | None:
+        """See Store. None, too, if the store has no such method."""
+        ask = getattr(self._store, "size", None)
+        if ask is None:
+            return None
+        with quiet():
+            return cast("int | None", ask())
+
 
 class _QuietWriter:
     """Passes every call on. Not around a whole thread: tasks that it takes over are not ours to keep quiet."""

@@ -208,6 +208,34 @@ def test_a_sound_store_is_ready_and_has_a_size(tmp_path: Path) -> None:
     manager.close()
 
 
+class Sized:
+    """A store of the user's own that says how large it is, while it can."""
+
+    is_persistent = False
+    location = "somewhere"
+
+    def __init__(self) -> None:
+        inner = open_store("memory", None)
+        self.writer, self.reader = inner.writer, inner.reader
+        self.bytes: int | None = 4096
+
+    def size(self) -> int:
+        if self.bytes is None:
+            raise StoreError("no such server")
+        return self.bytes
+
+
+def test_a_store_of_ones_own_says_its_size_and_one_that_cannot_is_as_well_as_it_was() -> None:
+    store = Sized()
+    manager = TaskManager(store=store)
+    manager.start()
+    assert part(manager, "store").figures["bytes"] == 4096
+    store.bytes = None
+    health = part(manager, "store")
+    assert (health.state, health.figures["bytes"], health.figures["location"]) == (OK, None, "somewhere")
+    manager.close()
+
+
 def test_a_store_that_cannot_be_written_makes_store_and_consumer_degraded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
