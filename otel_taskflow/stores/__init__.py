@@ -17,14 +17,14 @@ FILE_NAME = "tasks.db"
 _SCHEME = re.compile(r"^([a-zA-Z][a-zA-Z0-9+.-]*)://")
 _SQLITE = "sqlite:///"
 _MEMORY = "memory"
-_REMEDY = 'use a path, "sqlite:///file.db", "memory" or an object with writer and reader()'
+_REMEDY = 'use a path, "sqlite:///file.db", "memory" or an object with writer, reader(), is_persistent and location'
 
 
 def open_store(spec: object, folder: Path | None, *, syncs_commits: bool = False) -> Store:
     """The store that ``TaskManager(store=spec)`` means; its writer is not opened yet.
 
     None is a SQLite file in ``folder``; "memory" lives in this process; a path or ``sqlite:///relative.db`` or
-    ``sqlite:////absolute.db`` is a SQLite file; an object with ``writer`` and ``reader`` is taken as it is.
+    ``sqlite:////absolute.db`` is a SQLite file; an object with the members of ``Store`` is taken as it is.
     ``syncs_commits`` makes a SQLite file safe against a power cut; a store of the user's own says itself what it is.
     Raises ConfigurationError for anything else.
     """
@@ -34,14 +34,24 @@ def open_store(spec: object, folder: Path | None, *, syncs_commits: bool = False
         return SqliteStore(
             _default(folder) if spec is None else _path_of(os.fsdecode(spec)), syncs_commits=syncs_commits
         )
-    if hasattr(spec, "writer") and callable(getattr(spec, "reader", None)):
-        return cast(Store, spec)
-    raise ConfigurationError(f"store={spec!r} is no store; {_REMEDY}")
+    return _own(spec)
 
 
 def check_store(spec: object) -> None:
     """Raise ConfigurationError if ``open_store`` would. Touches nothing."""
     open_store(spec, Path())
+
+
+def _own(spec: object) -> Store:
+    """An object of the user's own, as it is."""
+    if isinstance(spec, type):
+        raise ConfigurationError(f"store={spec!r} is a class, not an object of it; {_REMEDY}")
+    missing = [name for name in ("writer", "is_persistent", "location") if not hasattr(spec, name)]
+    if not callable(getattr(spec, "reader", None)):
+        missing.append("reader()")
+    if missing:
+        raise ConfigurationError(f"store={spec!r} is no store, it lacks {', '.join(missing)}; {_REMEDY}")
+    return cast(Store, spec)
 
 
 def _default(folder: Path | None) -> Path:

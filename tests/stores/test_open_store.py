@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from otel_taskflow import TaskManager
 from otel_taskflow.errors import ConfigurationError, StoreError
 from otel_taskflow.stores import MemoryStore, SqliteStore, open_store
 
@@ -49,7 +51,7 @@ def test_a_home_folder_is_resolved(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert open_store("~/jobs.db", None).location == str(tmp_path / "jobs.db")
 
 
-def test_an_object_with_a_writer_and_a_reader_is_taken_as_it_is() -> None:
+def test_an_object_with_the_members_of_a_store_is_taken_as_it_is() -> None:
     store = MemoryStore()
     assert open_store(store, None) is store
 
@@ -58,6 +60,28 @@ def test_an_object_with_a_writer_and_a_reader_is_taken_as_it_is() -> None:
 def test_anything_else_is_refused_with_the_remedy(spec: object) -> None:
     with pytest.raises(ConfigurationError, match=r'use a path, "sqlite:///file\.db", "memory" or an object'):
         open_store(spec, None)
+
+
+class Half:
+    """Writer and reader, and nothing that says what it is."""
+
+    writer = object()
+
+    def reader(self) -> object:
+        return object()
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        (Half(), "is no store, it lacks is_persistent, location; use .* is_persistent and location"),
+        (MemoryStore, "is a class, not an object of it; use .* or an object with writer"),
+    ],
+    ids=["half a store", "a class"],
+)
+def test_half_a_store_and_a_class_are_refused_when_the_manager_is_made(spec: Any, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        TaskManager(store=spec)
 
 
 @pytest.mark.parametrize("spec", [":memory:", "sqlite:///:memory:", "file::memory:", "MEMORY", " memory "])
