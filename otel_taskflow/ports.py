@@ -231,7 +231,11 @@ class StoreReader(Protocol):
         """As ``StoreWriter.offset``, for readers."""
 
     async def aclose(self) -> None:
-        """Close the reader's connections on this event loop."""
+        """Close the reader's connections on this event loop.
+
+        A manager that stops calls it on each loop that runs then, after the writer's ``close``. Nobody does on a loop that
+        has ended before, so a connection must not keep the process alive.
+        """
 
 
 class Store(Protocol):

@@ -18,6 +18,7 @@ from otel_taskflow.manager.durations import seconds
 from otel_taskflow.manager.in_app import InApp
 from otel_taskflow.manager.lifespan import Lifespan
 from otel_taskflow.manager.parameters import given_once, split_settings, task_config
+from otel_taskflow.manager.readers import Readers
 from otel_taskflow.manager.settings import Settings
 from otel_taskflow.manager.token import access_token
 from otel_taskflow.manager.watching import HealthWatch
@@ -89,7 +90,7 @@ class TaskManager(InApp):
         self._stopping = threading.Lock()
         self._closed = False
         self._watch = HealthWatch(self.health)
-        self._readers: dict[asyncio.AbstractEventLoop, StoreReader] = {}
+        self._readers = Readers()
 
     @property
     def name(self) -> str:
@@ -231,7 +232,7 @@ class TaskManager(InApp):
                 runtime.stop(patience)
             finally:
                 self._runtime = None
-                self._readers.clear()
+                self._readers.close()
                 running.discard(self)
 
     def _grace(self, given: float | None) -> float:
@@ -283,13 +284,7 @@ class TaskManager(InApp):
 
     def reader(self) -> StoreReader:
         """The store's reader for the running event loop."""
-        loop = asyncio.get_running_loop()
-        reader = self._readers.get(loop)
-        if reader is None:
-            for closed in [each for each in self._readers if each.is_closed()]:
-                del self._readers[closed]
-            reader = self._readers[loop] = self.runtime.store.reader()
-        return reader
+        return self._readers.here(self.runtime.store.reader)
 
     async def level(self, timeout: float = 0.25) -> int:
         """Wait until readers see all that this host's processes have acknowledged; return how many events are missing."""
