@@ -81,6 +81,8 @@ def has_expired(task: TaskRow, now: int) -> bool:
 
 def wait_before_retry(retry: int, policy: RetryPolicy, draw: Callable[[], float] = random.random) -> float:
     """Seconds to wait before retry number ``retry`` (from 1): ``delay * backoff ** (retry - 1)``, capped and jittered."""
+    if not policy.delay:
+        return 0.0  # Also where the factor is too large for a number.
     try:
         wait = policy.delay * policy.backoff ** (retry - 1)
     except OverflowError:

@@ -115,6 +115,11 @@ def test_the_wait_is_capped_and_jittered_downwards() -> None:
     assert wait_before_retry(3, policy, lambda: 1.0) == 15.0
 
 
+@pytest.mark.parametrize("retry", [1, 1024, 1025, 5000])
+def test_without_a_delay_no_retry_waits_however_far_the_factor_has_grown(retry: int) -> None:
+    assert wait_before_retry(retry, RetryPolicy(delay=0, backoff=2.0)) == 0
+
+
 @given(retry=st.integers(1, 5000), delay=st.floats(0, 1e6), backoff=st.floats(0, 100))
 def test_the_wait_is_always_a_finite_number_of_seconds(retry: int, delay: float, backoff: float) -> None:
     wait = wait_before_retry(retry, RetryPolicy(delay=delay, backoff=backoff))
