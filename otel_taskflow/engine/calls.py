@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -78,7 +79,8 @@ def outcome_of(reply: Reply) -> Outcome:
     if reply.error is None:
         return Returned()
     exception = _exception_in(reply, reply.error)
-    exception.__cause__ = RemoteTracebackError(reply.error.stacktrace)
+    with suppress(Exception):  # A class may refuse attributes, as a frozen dataclass does: the exception counts.
+        BaseException.__setattr__(exception, "__cause__", RemoteTracebackError(reply.error.stacktrace))
     return Raised(exception, reply.error)
 
 

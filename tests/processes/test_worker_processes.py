@@ -112,6 +112,13 @@ def test_retry_on_holds_for_an_exception_that_cannot_be_sent(run: Callable[..., 
     assert [line.seq for line in rows.logs(found.task.task_id)] == [1, 2, 3]
 
 
+def test_an_exception_whose_class_refuses_attributes_keeps_its_type(run: Callable[..., TaskDetail]) -> None:
+    found = run(work.refuse_for_good, config={"retries": 1, "retry_on": work.FrozenError})
+    assert [attempt.outcome for attempt in found.attempts] == [AttemptOutcome.RETRYING, AttemptOutcome.FAILED]
+    assert found.task.error is not None
+    assert found.task.error.type == "tests.processes.work.FrozenError"
+
+
 @pytest.mark.failure("T8")
 def test_a_result_that_cannot_be_pickled_is_no_failure_since_results_are_not_kept(
     run: Callable[..., TaskDetail],

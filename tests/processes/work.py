@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,13 @@ class PaymentError(Exception):
 
     def __init__(self, code: int, order: str) -> None:
         super().__init__(f"{order} was refused with {code}")
+
+
+@dataclass(frozen=True)
+class FrozenError(Exception):
+    """Its attributes cannot be set, not even those that every exception has."""
+
+    code: int
 
 
 def log_lines(count: int) -> None:
@@ -43,6 +51,10 @@ def tell_context(path: str) -> None:
 def refuse() -> None:
     task_log("trying")
     raise PaymentError(500, "A1")
+
+
+def refuse_for_good() -> None:
+    raise FrozenError(500)
 
 
 def return_a_lock() -> Any:
