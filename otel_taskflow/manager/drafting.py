@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from otel_taskflow.context.capture import capture_level
 from otel_taskflow.errors import ConfigurationError
 from otel_taskflow.manager.blueprint import Blueprint
 from otel_taskflow.manager.settings import Settings
@@ -31,8 +30,6 @@ def blueprint_for(
     """Draft a runtime. Raises ConfigurationError."""
     check_observers(observers)
     exporters = _exporters_among(observers)
-    if settings.capture_logging is not None:
-        capture_level(settings.capture_logging)
     check_providers(providers)
     if recovery_exporter is not None:
         from otel_taskflow.telemetry.recovered import check_recovery_exporter

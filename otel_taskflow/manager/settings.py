@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from otel_taskflow.context.capture import capture_level
 from otel_taskflow.errors import ConfigurationError, shown
 from otel_taskflow.model import LONGEST
 from otel_taskflow.values.paths import as_path
@@ -202,6 +203,8 @@ def _check_value(each: dataclasses.Field[Any], value: Any) -> None:
             each.metadata["parse"](value)
         except ValueError as error:
             raise ConfigurationError(f"{each.name}={value!r} cannot be used: {error}") from None
+    if each.name == "capture_logging" and value is not None:
+        capture_level(value)
     if each.name == "dir":
         _check_dir(value)
     if each.name == "name":

@@ -327,6 +327,12 @@ def test_settings_that_cannot_be_used_are_told() -> None:
     assert "store='redis://x' is not supported" in said.stderr
 
 
+def test_a_level_of_capture_logging_that_no_manager_takes_is_told() -> None:
+    said = command("doctor", environment={"OTEL_TASKFLOW_CAPTURE_LOGGING": "loud"})
+    assert (said.returncode, said.stderr.count("\n")) == (1, 1)
+    assert "capture_logging='loud': use DEBUG, INFO" in said.stderr
+
+
 def test_figures_are_for_people() -> None:
     assert [findings.size(each) for each in (0, 999, 1000, 123_456, 5e9, 7e15)] == [
         "0 B", "999 B", "1.0 kB", "123 kB", "5.0 GB", "7000.0 TB",
