@@ -333,6 +333,14 @@ def test_a_level_of_capture_logging_that_no_manager_takes_is_told() -> None:
     assert "capture_logging='loud': use DEBUG, INFO" in said.stderr
 
 
+def test_an_app_whose_module_ends_the_process_is_a_problem_and_the_checks_go_on(tmp_path: Path) -> None:
+    (tmp_path / "script_app.py").write_text("import sys\nsys.exit(0)\n")
+    said = command("doctor", "--dir", tmp_path, "--app", "script_app", environment={"PYTHONPATH": str(tmp_path)})
+    assert said.returncode == 1
+    assert "!!    --app script_app: script_app ends the process that imports it: sys.exit(0)" in said.stdout
+    assert "Destinations" in said.stdout
+
+
 def test_figures_are_for_people() -> None:
     assert [findings.size(each) for each in (0, 999, 1000, 123_456, 5e9, 7e15)] == [
         "0 B", "999 B", "1.0 kB", "123 kB", "5.0 GB", "7000.0 TB",

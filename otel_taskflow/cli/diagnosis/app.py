@@ -17,6 +17,12 @@ def load(app: str) -> Finding:
     module = app.partition(":")[0]
     try:
         importlib.import_module(module)
+    except SystemExit as error:
+        return Finding(
+            PROBLEM,
+            f"--app {app}: {module} ends the process that imports it: sys.exit({error.code!r})",
+            'put what is for a program of its own behind if __name__ == "__main__":',
+        )
     except Exception as error:  # noqa: BLE001 - an app's module may raise anything
         return Finding(
             PROBLEM, f"--app {app}: {module} cannot be imported: {type(error).__name__}: {error}", "correct it"
