@@ -6,11 +6,10 @@ import argparse
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from otel_taskflow.cli.commands import Commands, complain
 from otel_taskflow.cli.diagnosis import app, destinations, folder, journals, providers, spool, store, versions
-from otel_taskflow.cli.diagnosis.findings import PROBLEM, Finding
+from otel_taskflow.cli.diagnosis.findings import NOTE, PROBLEM, Finding
 from otel_taskflow.errors import ConfigurationError
 from otel_taskflow.manager.settings import Settings
 from otel_taskflow.setup.buffer import spool_path
@@ -51,29 +50,39 @@ def _checks(options: argparse.Namespace, imported: Finding | None) -> list[tuple
         ("Versions", versions.check),
         ("OpenTelemetry", partial(providers.check, imported)),
     ]
-    for root, spec in _places(options):
-        checks += _checks_of(root, spec, is_expected=options.dir is not None)
+    for root, settings in _places(options):
+        checks += _checks_of(root, settings, is_expected=options.dir is not None)
     return checks
 
 
-def _places(options: argparse.Namespace) -> list[tuple[Path, Any]]:
-    """Folders and stores: of the app's managers, else what the environment says. ``--dir`` is another folder for each."""
+def _places(options: argparse.Namespace) -> list[tuple[Path, Settings]]:
+    """Folders and settings: of the app's managers, else what the environment says. ``--dir`` is another folder for each."""
     settings = [] if options.app is None else app.settings_of_managers()
     if not settings:
         settings = [Settings.load({"dir": options.dir})]
     given = None if options.dir is None else Settings.load({"dir": options.dir}).folder
-    return [((given or each.folder).absolute(), each.store) for each in settings]
+    return [((given or each.folder).absolute(), each) for each in settings]
 
 
-def _checks_of(root: Path, spec: Any, *, is_expected: bool) -> list[tuple[str, Check]]:
+def _checks_of(root: Path, settings: Settings, *, is_expected: bool) -> list[tuple[str, Check]]:
     path = spool_path(root)
     return [
         (f"Folder {root}", partial(folder.check, root, is_expected=is_expected)),
-        ("Store", partial(store.check, spec, root)),
-        ("Journals", partial(journals.check, root, store.file_of(spec, root))),
+        ("Store", partial(_check_store, settings, root)),
+        ("Journals", partial(journals.check, root, store.file_of(settings.store, root))),
         ("Spool", partial(spool.check, path, root)),
         ("Destinations", partial(destinations.check, path)),
     ]
+
+
+def _check_store(settings: Settings, root: Path) -> Iterable[Finding]:
+    if settings.disabled:
+        yield Finding(
+            NOTE,
+            f"the manager {settings.name!r} is disabled: its tasks are plain background tasks, none of them is kept",
+            "leave out disabled=True or OTEL_TASKFLOW_DISABLED to keep them",
+        )
+    yield from store.check(settings.store, root)
 
 
 def _print(title: str, check: Check) -> list[Finding]:

@@ -333,6 +333,19 @@ def test_a_level_of_capture_logging_that_no_manager_takes_is_told() -> None:
     assert "capture_logging='loud': use DEBUG, INFO" in said.stderr
 
 
+def test_that_a_disabled_manager_keeps_no_task_is_told(tmp_path: Path) -> None:
+    says = "note  the manager 'default' is disabled: its tasks are plain background tasks, none of them is kept"
+    said = command("doctor", "--dir", tmp_path, environment={"OTEL_TASKFLOW_DISABLED": "1"})
+    assert (said.returncode, said.stdout.count(says)) == (0, 1)
+    (tmp_path / "off_app.py").write_text(
+        "from otel_taskflow import TaskManager\n"
+        f"on = TaskManager(dir={str(tmp_path)!r}, name='on')\n"
+        f"off = TaskManager(dir={str(tmp_path)!r}, disabled=True)\n"
+    )
+    said = command("doctor", "--app", "off_app", environment={"PYTHONPATH": str(tmp_path)})
+    assert (said.returncode, said.stdout.count(says)) == (0, 1)
+
+
 def test_an_app_whose_module_ends_the_process_is_a_problem_and_the_checks_go_on(tmp_path: Path) -> None:
     (tmp_path / "script_app.py").write_text("import sys\nsys.exit(0)\n")
     said = command("doctor", "--dir", tmp_path, "--app", "script_app", environment={"PYTHONPATH": str(tmp_path)})

@@ -32,11 +32,11 @@ def load(app: str) -> Finding:
 
 def settings_of_managers() -> Sequence[Settings]:
     """Of each place in which a manager keeps tasks that some module has by a name of its own."""
-    found: dict[tuple[str, str], Settings] = {}
+    found: dict[tuple[str, str, bool], Settings] = {}
     for module in list(sys.modules.values()):
         for manager in _managers_in(module):
             settings = manager.settings
-            found.setdefault((str(settings.folder.absolute()), repr(settings.store)), settings)
+            found.setdefault((str(settings.folder.absolute()), repr(settings.store), settings.disabled), settings)
     return list(found.values())
 
 
