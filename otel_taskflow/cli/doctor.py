@@ -9,6 +9,7 @@ from pathlib import Path
 
 from otel_taskflow.cli.commands import Commands, complain
 from otel_taskflow.cli.diagnosis import app, destinations, folder, journals, providers, spool, store, versions
+from otel_taskflow.cli.diagnosis.access import AS_THE_APP
 from otel_taskflow.cli.diagnosis.findings import NOTE, PROBLEM, Finding
 from otel_taskflow.errors import ConfigurationError
 from otel_taskflow.manager.settings import Settings
@@ -99,5 +100,7 @@ def _print(title: str, check: Check) -> list[Finding]:
 def _guarded(title: str, check: Check) -> Iterable[Finding]:
     try:
         yield from check()
+    except PermissionError as error:
+        yield Finding(PROBLEM, f"this user may not look at it: {error}", AS_THE_APP)
     except Exception as error:  # noqa: BLE001 - whatever is wrong here, the other checks have their say
         yield Finding(PROBLEM, f"{title} cannot be looked at: {type(error).__name__}: {error}", "see the cause")

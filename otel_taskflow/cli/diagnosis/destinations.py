@@ -63,5 +63,5 @@ def _in(spool_file: Path) -> frozenset[str]:
         return (
             frozenset(each.destination for each in inspect(spool_file).queues) if spool_file.exists() else frozenset()
         )
-    except SpoolError:
+    except (SpoolError, OSError):  # The check of the spool tells it.
         return frozenset()

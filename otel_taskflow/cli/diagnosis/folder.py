@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from otel_taskflow.cli.diagnosis.access import AS_THE_APP, MOUNT_WRITABLE, is_read_only, is_there
 from otel_taskflow.cli.diagnosis.findings import NOTE, OK, PROBLEM, Finding, size
 from otel_taskflow.journal.folder import NETWORK_FILE_SYSTEMS, file_system_of
 
@@ -18,12 +19,13 @@ _VOLATILE = {"tmpfs": "at the next boot", "ramfs": "at the next boot", "overlay"
 
 def check(root: Path, *, is_expected: bool) -> Iterator[Finding]:
     """Whether it can be used."""
-    if root.exists() and not root.is_dir():
+    is_made = is_there(root)
+    if is_made and not root.is_dir():
         yield Finding(
             PROBLEM, "this is a file, not a folder", "give --dir, or OTEL_TASKFLOW_DIR, the folder of the app"
         )
         return
-    if not root.is_dir():
+    if not is_made:
         level = PROBLEM if is_expected else NOTE
         remedy = "start this command where the app starts, or give --dir; the folder is made when the app starts"
         yield Finding(level, "there is no such folder", remedy)
@@ -35,8 +37,10 @@ def check(root: Path, *, is_expected: bool) -> Iterator[Finding]:
 
 def _permissions(root: Path) -> Finding:
     mode = stat.S_IMODE(root.stat().st_mode)
+    if is_read_only(root):
+        return Finding(PROBLEM, f"its file system is mounted read-only (mode {mode:o})", MOUNT_WRITABLE)
     if not os.access(root, os.R_OK | os.W_OK | os.X_OK):
-        return Finding(PROBLEM, f"this user cannot write into it (mode {mode:o})", "run this as the user of the app")
+        return Finding(PROBLEM, f"this user cannot write into it (mode {mode:o})", AS_THE_APP)
     if mode & 0o077:
         return Finding(NOTE, f"other users can look into it (mode {mode:o})", "chmod 700, unless they shall")
     return Finding(OK, f"mode {mode:o}")

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from otel_taskflow.cli.diagnosis.access import is_there
 from otel_taskflow.cli.diagnosis.findings import NOTE, OK, PROBLEM, Finding, age, size
 from otel_taskflow.engine.relay import RELAYED_NAME
 from otel_taskflow.errors import JournalError, StoreError
@@ -56,7 +57,9 @@ def living(root: Path) -> int:
 
 def _folders(root: Path) -> Sequence[Path]:
     parent = root / "journal"
-    return sorted(each for each in parent.iterdir() if not each.name.startswith(".")) if parent.is_dir() else []
+    if not is_there(parent) or not parent.is_dir():
+        return []
+    return sorted(each for each in parent.iterdir() if not each.name.startswith("."))
 
 
 def _look(folder: Path) -> Journal | None:
@@ -114,9 +117,10 @@ def _brought(journals: Sequence[Journal]) -> Mapping[str, int]:
 
 def _stored(store_file: Path | None, names: Sequence[str]) -> Mapping[str, int]:
     """What the store has of each journal of tasks."""
-    if store_file is None or not store_file.exists():
+    if store_file is None:
         return {}
+    tasks = [each for each in names if not each.startswith("otel_taskflow%2Esdk")]
     try:
-        return inspect(store_file, [each for each in names if not each.startswith("otel_taskflow%2Esdk")]).offsets
-    except StoreError:
+        return inspect(store_file, tasks).offsets if is_there(store_file) else {}
+    except (StoreError, OSError):  # The check of the store tells it.
         return {}

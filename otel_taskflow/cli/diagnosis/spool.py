@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from otel_taskflow.cli.diagnosis import access
 from otel_taskflow.cli.diagnosis.findings import NOTE, OK, PROBLEM, Finding, age, moment, size
 from otel_taskflow.cli.diagnosis.journals import living
 from otel_taskflow.cli.diagnosis.refusals import remedy_of
@@ -14,6 +15,7 @@ from otel_taskflow.export.volume import Volume, bytes_a_day, volume_of
 from otel_taskflow.journal.lock import is_held
 from otel_taskflow.spool.inspecting import Inspection, QueueFigures, inspect
 
+_DAMAGED = "a damaged file is moved aside at the next start, and what it held is counted"
 LONG = 900.0
 """Seconds that the oldest message may wait while somebody sends."""
 RECENT = 86400.0
@@ -22,15 +24,13 @@ RECENT = 86400.0
 
 def check(path: Path, root: Path) -> Iterator[Finding]:
     """All that the file says."""
-    if not path.exists():
+    if not access.is_there(path):
         yield Finding(OK, "none: nothing was exported durably from here")
         return
     try:
         found = inspect(path)
     except SpoolError as error:
-        yield Finding(
-            PROBLEM, str(error), "a damaged file is moved aside at the next start, and what it held is counted"
-        )
+        yield Finding(PROBLEM, str(error), access.remedy_of(error, path, damaged=_DAMAGED))
         return
     yield Finding(OK, f"{path}: {size(found.file_bytes)}")
     has_processes = living(root) > 0

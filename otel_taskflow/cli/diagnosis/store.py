@@ -6,12 +6,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from otel_taskflow.cli.diagnosis.access import is_there, remedy_of
 from otel_taskflow.cli.diagnosis.findings import NOTE, OK, PROBLEM, Finding, size
 from otel_taskflow.errors import StoreError
 from otel_taskflow.sqlite.aside import asides
 from otel_taskflow.stores import SqliteStore, open_store
 from otel_taskflow.stores.sqlite.inspecting import inspect
 
+_DAMAGED = "a damaged file is moved aside at the next start, and what the journals still have is written again"
 LARGE_LOG = 256 * 1024**2
 """Bytes of a write-ahead log that is not moved into its database any more."""
 
@@ -30,7 +32,7 @@ def check(spec: Any, root: Path) -> Iterator[Finding]:
         return
     for moved in _put_aside(path):
         yield Finding(NOTE, f"a damaged file was moved to {moved}", "check that disk; delete it when you have seen it")
-    if not path.exists():
+    if not is_there(path):
         remedy = "it is made when the app starts; a store that only your code names is found with --app MODULE"
         yield Finding(NOTE, f"{path} is not there yet", remedy)
         return
@@ -40,8 +42,7 @@ def check(spec: Any, root: Path) -> Iterator[Finding]:
     try:
         found = inspect(path)
     except StoreError as error:
-        remedy = "a damaged file is moved aside at the next start, and what the journals still have is written again"
-        yield Finding(PROBLEM, str(error), remedy)
+        yield Finding(PROBLEM, str(error), remedy_of(error, path, damaged=_DAMAGED))
         return
     text = f"{path}: {found.tasks} tasks, {size(found.used_bytes)}, schema {found.schema} of {found.newest_schema}"
     yield Finding(OK, text)
