@@ -7,6 +7,8 @@ import os
 import sys
 from pathlib import Path
 
+from otel_taskflow.journal.space import take_space
+
 _SIZE = 8
 
 
@@ -51,7 +53,8 @@ def _map(path: Path | None) -> mmap.mmap:
         return mmap.mmap(-1, _SIZE)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        os.ftruncate(descriptor, mmap.PAGESIZE)
+        if os.fstat(descriptor).st_size < mmap.PAGESIZE:
+            take_space(descriptor, mmap.PAGESIZE)
         return mmap.mmap(descriptor, mmap.PAGESIZE, mmap.MAP_SHARED)
     finally:
         os.close(descriptor)

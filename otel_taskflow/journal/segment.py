@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from otel_taskflow.journal.frame import HEADER, pack
+from otel_taskflow.journal.space import take_space
 
 SIZE = 4 * 1024 * 1024
 
@@ -63,7 +64,7 @@ def create_segment(path: Path | None, needed: int = 0) -> Segment:
         return Segment(mmap.mmap(-1, size), None, size)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        _allocate(descriptor, size)
+        take_space(descriptor, size)
         buffer = mmap.mmap(descriptor, size, mmap.MAP_SHARED | _POPULATE)
     except OSError:
         path.unlink(missing_ok=True)
@@ -71,17 +72,6 @@ def create_segment(path: Path | None, needed: int = 0) -> Segment:
     finally:
         os.close(descriptor)
     return Segment(buffer, path, size)
-
-
-def _allocate(descriptor: int, size: int) -> None:
-    """Reserve the blocks now: a full disk must be an error here, not a SIGBUS in the middle of a line."""
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(descriptor, 0, size)
-        return
-    zeros = bytes(1024 * 1024)
-    for _ in range(0, size, len(zeros)):
-        os.write(descriptor, zeros)
-    os.ftruncate(descriptor, size)
 
 
 def segment_name(number: int) -> str:

@@ -9,7 +9,10 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from otel_taskflow.journal.mark import Mark, read_mark
+from tests.failures.machine import fill, tmpfs
 
 FIRST, SECOND = 0x0102030405060708, 0x1112131415161718
 MOVER = f"""
@@ -38,6 +41,18 @@ def test_without_a_path_it_is_in_memory() -> None:
     mark = Mark(None)
     mark.move(5)
     assert mark.value == 5
+
+
+def test_a_full_disk_is_an_error_when_it_is_made_not_a_signal_when_it_moves(tmp_path: Path) -> None:
+    with tmpfs(tmp_path / "disk", "1m") as disk:
+        ballast = fill(disk)
+        with pytest.raises(OSError, match="No space left"):
+            Mark(disk / "end")
+        ballast.unlink()
+        kept = Mark(disk / "kept")
+        fill(disk)
+        kept.move(7)
+        assert Mark(disk / "kept").value == 7
 
 
 def test_whoever_reads_while_it_moves_reads_a_number_that_was_set(tmp_path: Path) -> None:
