@@ -15,6 +15,8 @@ from otel_taskflow.values import Sanitizer
 
 GOODBYE = b""
 """In the place of a call, what ends a worker in good order."""
+READY = b"ready"
+"""What a worker says first, if it can take calls; else it says why it cannot."""
 BEGUN = b"begun"
 """What a worker says when it has imported what a call needs and its function begins."""
 

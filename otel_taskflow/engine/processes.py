@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
-from otel_taskflow.engine.calls import BEGUN, GOODBYE, Call, Reply, WorkerSetup, outcome_of
+from otel_taskflow.engine.calls import BEGUN, GOODBYE, READY, Call, Reply, WorkerSetup, outcome_of
 from otel_taskflow.engine.live import RunningAttempt
 from otel_taskflow.engine.relay import Relay, Take
 from otel_taskflow.engine.threads import ThreadPool
@@ -117,6 +117,8 @@ class Worker:
         """Between ``_attempt`` and killing the process that runs it. Held for a moment."""
         self._attempt: RunningAttempt | None = None
         self._live: _Live | None = None
+        self._has_begun = False
+        """Whether the function of the attempt has: before that nothing of it has run."""
         self._is_closed = False
 
     def run(self, call: Call, attempt: RunningAttempt, take: Take, on_begin: Callable[[], None]) -> Outcome:
@@ -135,12 +137,18 @@ class Worker:
                 return self._ask(payload, take, on_begin)
             except (EOFError, OSError) as error:
                 how = self._bury(take, error)
-                return attempt.cancelled_as or Interrupted("process_died", how)
+                return attempt.cancelled_as or self._outcome_of_death(call, how)
             except Exception as error:  # noqa: BLE001 - no attempt is left without an end, whatever is wrong here
                 return Raised(error)
             finally:
                 with self._guard:
                     self._attempt = None
+
+    def _outcome_of_death(self, call: Call, how: str) -> Outcome:
+        """Where nothing of the function has run, nothing was interrupted: that is an error like others, and retries hold."""
+        if self._has_begun:
+            return Interrupted("process_died", how)
+        return Interrupted("shutdown") if self._is_closed else Raised(_never_begun(call, how))
 
     def kill(self, attempt: RunningAttempt) -> None:
         """Kill the process if it runs this attempt."""
@@ -171,6 +179,7 @@ class Worker:
 
     def _begin(self, attempt: RunningAttempt) -> bool:
         """Have a living process for this attempt; False if it is not to run any more. Raises EOFError, OSError."""
+        self._has_begun = False
         if self._live is not None and not self._live.process.is_alive():
             self._bury(self._take_late, None)
         with self._guard:
@@ -188,6 +197,7 @@ class Worker:
             raise EOFError
         live.connection.send_bytes(payload)
         if (answer := live.next_message(take)) == BEGUN:
+            self._has_begun = True
             on_begin()
             answer = live.next_message(take)
         reply: Reply = pickle.loads(answer)  # noqa: S301 - from our own process, plain values
@@ -201,7 +211,7 @@ class Worker:
         if live is None:
             return f"its process could not be started: {error}"
         live.end(take)
-        return f"its process {live.process.pid} {_end_of(live.process.exitcode)}"
+        return live.refusal or f"its process {live.process.pid} {_end_of(live.process.exitcode)}"
 
     def _take_late(self, payload: bytes) -> None:
         self._writer.append_log(payload, keep=True)
@@ -222,6 +232,8 @@ class _Live:
         self.folder = setup.root / "journal" / setup.header.journal_id
         self.relay: Relay | None = None
         """None until the process is ready."""
+        self.refusal = ""
+        """Why it never is, if that is known."""
         self.process: BaseProcess = context.Process(
             target=serve, args=(theirs, setup), name="otel_taskflow-worker", daemon=True
         )
@@ -241,10 +253,18 @@ class _Live:
         self.process.kill()
 
     def wait_until_ready(self) -> None:
-        """Until it has imported what it needs. Raises EOFError if it dies before."""
-        if self.relay is None:
-            self.connection.recv_bytes()
+        """Until it has imported what it needs, and has a journal. Raises EOFError, OSError if that does not come."""
+        if self.relay is not None:
+            return
+        answer = self.connection.recv_bytes()
+        if answer != READY:
+            self.refusal = answer.decode(errors="replace")
+            raise EOFError(self.refusal)
+        try:
             self.relay = Relay(self.folder)
+        except OSError as error:
+            self.refusal = f"its journal cannot be used: {error}"
+            raise
 
     def next_message(self, take: Take) -> bytes:
         """What the process says next; lines are brought meanwhile. Raises EOFError, OSError."""
@@ -294,6 +314,12 @@ def _cannot_be_sent(call: Call, error: Exception) -> TaskArgumentError:
     return TaskArgumentError(
         f"task {call.context.func_name!r} cannot be sent to a worker process: {type(error).__name__}: {error}; executor='process' "
         "needs a function of a module and arguments that pickle takes; pass ids instead of objects, or leave executor out"
+    )
+
+
+def _never_begun(call: Call, how: str) -> ChildProcessError:
+    return ChildProcessError(
+        f"the function of task {call.context.func_name!r} did not begin in its worker process: {how}"
     )
 
 

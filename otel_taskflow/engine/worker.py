@@ -19,7 +19,7 @@ from opentelemetry import context as otel_context
 from otel_taskflow.context import enter_attempt
 from otel_taskflow.context.capture import install_capture
 from otel_taskflow.engine.attempt_log import AttemptLog
-from otel_taskflow.engine.calls import BEGUN, GOODBYE, Call, Reply, WorkerSetup, packed
+from otel_taskflow.engine.calls import BEGUN, GOODBYE, READY, Call, Reply, WorkerSetup, packed
 from otel_taskflow.engine.relay import RELAYED_NAME
 from otel_taskflow.engine.results import judge_result
 from otel_taskflow.journal.mark import read_mark
@@ -44,16 +44,26 @@ def serve(connection: Connection, setup: WorkerSetup) -> None:
     """Run what comes through the connection until it ends."""
     _serving.set()
     _live_no_longer_than_parent()
+    try:
+        journal = _prepare(setup)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the attempt that waits for this worker tells it
+        connection.send_bytes(f"{type(error).__name__}: {error}".encode(errors="replace"))
+        return
+    connection.send_bytes(READY)
+    while (payload := _received(connection)) != GOODBYE:
+        dropped = journal.dropped.copy()
+        reply = _run(payload, journal, setup, lambda: connection.send_bytes(BEGUN))
+        connection.send(reply._replace(dropped=dict(journal.dropped - dropped)))
+
+
+def _prepare(setup: WorkerSetup) -> JournalWriter:
+    """What is needed before the first call. Raises JournalError."""
     if setup.capture_logging is not None:
         install_capture(setup.capture_logging)
     header = setup.header._replace(pid=os.getpid(), created_at=time_ns())
     journal = JournalWriter.create(setup.root, header, budget=setup.budget)
     threading.Thread(target=_tidy, args=(journal,), name="otel_taskflow-worker-journal", daemon=True).start()
-    connection.send_bytes(b"ready")
-    while (payload := _received(connection)) != GOODBYE:
-        dropped = journal.dropped.copy()
-        reply = _run(payload, journal, setup, lambda: connection.send_bytes(BEGUN))
-        connection.send(reply._replace(dropped=dict(journal.dropped - dropped)))
+    return journal
 
 
 def _received(connection: Connection) -> bytes:

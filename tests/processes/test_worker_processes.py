@@ -13,10 +13,11 @@ import pytest
 
 from otel_taskflow import ConfigurationError, TaskManager
 from otel_taskflow.cli.diagnosis.journals import check
+from otel_taskflow.engine import processes
 from otel_taskflow.model import AttemptOutcome, TaskStatus
 from otel_taskflow.ports import TaskDetail
 from tests.crash.rows import Rows
-from tests.processes import slow_import, work
+from tests.processes import exiting_import, slow_import, work
 from tests.processes.waiting import PATIENCE, is_alive, until
 
 
@@ -146,6 +147,35 @@ def test_a_worker_that_dies_interrupts_its_attempt_and_the_record_says_how(
     assert attempt.outcome is AttemptOutcome.INTERRUPTED
     assert attempt.error is not None
     assert attempt.error.message.endswith(how)
+
+
+@pytest.mark.failure("T8")
+def test_an_attempt_whose_worker_cannot_make_its_journal_has_failed_for_that_reason_and_is_retried(
+    run: Callable[..., TaskDetail], rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = iter(["no-file-has-such-a-long-name" * 10])
+    make = processes.new_worker_journal_id
+    monkeypatch.setattr(processes, "new_worker_journal_id", lambda employer: next(ids, None) or make(employer))
+    found = run(work.log_lines, 3, config={"retries": 1})
+    first, second = found.attempts
+    assert (first.outcome, second.outcome) == (AttemptOutcome.RETRYING, AttemptOutcome.SUCCEEDED)
+    assert first.error is not None
+    assert first.error.type == "ChildProcessError"
+    assert first.error.message.startswith(
+        "the function of task 'log_lines' did not begin in its worker process: JournalError: cannot create a journal in "
+    )
+    assert rows.messages(found.task.task_id) == ["line 0", "line 1", "line 2"]
+
+
+@pytest.mark.failure("T8")
+def test_an_attempt_whose_worker_dies_before_the_function_begins_has_failed_and_uses_its_retries(
+    run: Callable[..., TaskDetail],
+) -> None:
+    found = run(exiting_import.do_nothing, config={"retries": 1, "retry_on": ChildProcessError})
+    assert (found.task.status, found.task.reason) == (TaskStatus.FAILED, None)
+    assert [attempt.outcome for attempt in found.attempts] == [AttemptOutcome.RETRYING, AttemptOutcome.FAILED]
+    assert found.task.error is not None
+    assert found.task.error.message.endswith("ended with exit status 7")
 
 
 @pytest.mark.failure("T8")
