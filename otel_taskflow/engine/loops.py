@@ -14,12 +14,14 @@ END_LIMIT = 1.0
 class Loops:
     """The app's loop while its lifespan runs, else a loop of our own on a daemon thread."""
 
-    def __init__(self, name: str, *, is_measured: bool = True) -> None:
+    def __init__(
+        self, name: str, *, is_measured: bool = True, app_loop: asyncio.AbstractEventLoop | None = None
+    ) -> None:
         self.lag = LoopLag()
-        """Of the app's loop, if it is measured."""
+        """Of the app's loop from ``enter_app`` on, if it is measured."""
         self._is_measured = is_measured
         self._name = name
-        self._app_loop: asyncio.AbstractEventLoop | None = None
+        self._app_loop = app_loop
         self._own: asyncio.AbstractEventLoop | None = None
         self._lock = threading.Lock()
 

@@ -12,8 +12,8 @@ import atexit
 import logging
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakSet
@@ -50,6 +50,11 @@ class Lifespan:
         return bool(self._apps)
 
     @property
+    def app_loop(self) -> asyncio.AbstractEventLoop | None:
+        """The app's loop from the begin of its lifespan on, before anything starts there; None outside of one."""
+        return self._app_loop
+
+    @property
     def is_stopping(self) -> bool:
         """True once the word went round that the process begins to stop."""
         return self._stopping
@@ -66,12 +71,13 @@ class Lifespan:
         @asynccontextmanager
         async def lifespan(app: Any) -> AsyncIterator[Any]:
             self._is_used = True  # The user's start-up may add tasks before ours has its turn.
-            async with users(app) as state:
-                await self.enter()
-                try:
-                    yield state
-                finally:
-                    await self.leave()
+            with self._on_this_loop():
+                async with users(app) as state:
+                    await self.enter()
+                    try:
+                        yield state
+                    finally:
+                        await self.leave()
 
         app.router.lifespan_context = lifespan
 
@@ -86,12 +92,23 @@ class Lifespan:
         manager = self._manager
         if manager.settings.disabled:
             return
-        await asyncio.to_thread(manager.start)
-        self._app_loop = asyncio.get_running_loop()
-        manager.runtime.loops.enter_app(self._app_loop)
+        with self._on_this_loop():
+            await asyncio.to_thread(manager.start)
+        manager.runtime.loops.enter_app(asyncio.get_running_loop())
         if not self._running:
             self._signals = _chain_signals(self._hear_signal)
         self._running += 1
+
+    @contextmanager
+    def _on_this_loop(self) -> Iterator[None]:
+        """What starts in here is told of the running loop; an app that fails to start leaves none behind."""
+        self._app_loop = asyncio.get_running_loop()
+        try:
+            yield
+        except BaseException:
+            if not self._running:
+                self._app_loop = None
+            raise
 
     async def leave(self) -> None:
         """An app ends; with the last one the manager does."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from asyncio import AbstractEventLoop
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -59,27 +60,28 @@ _logger = logging.getLogger("otel_taskflow")
 DAY = 86400.0
 
 
-def start_runtime(blueprint: Blueprint) -> Runtime:
+def start_runtime(blueprint: Blueprint, app_loop: AbstractEventLoop | None) -> Runtime:
     """Start. Raises StoreError, JournalError; with another ``on_store_error`` starts in memory instead, and says so."""
     blueprint = replace(blueprint, settings=blueprint.settings.at_start())
     check_store(blueprint.settings.store)
-    given = (blueprint.providers, blueprint.exporters, blueprint.recovery_exporter)
-    signals = signals_for(blueprint.settings, *given)
+    signals = signals_for(blueprint.settings, blueprint.providers, blueprint.exporters, blueprint.recovery_exporter)
     try:
-        return Runtime(blueprint, signals)
+        return Runtime(blueprint, signals, app_loop)
     except (StoreError, JournalError) as error:
         if blueprint.settings.on_store_error == "raise":
             raise
         stand_in = stand_in_for(blueprint.settings.on_store_error, error)
         _logger.error("otel_taskflow: %s", stand_in.why)  # noqa: TRY400 - the remedy, not the trace
         settings = replace(blueprint.settings, store="memory")
-        return Runtime(replace(blueprint, settings=settings), signals, stand_in)
+        return Runtime(replace(blueprint, settings=settings), signals, app_loop, stand_in)
 
 
 class Runtime:
     """The running half of a TaskManager. Either everything is started, or nothing is left behind."""
 
-    def __init__(self, blueprint: Blueprint, signals: Signals, stand_in: StandIn | None = None) -> None:
+    def __init__(
+        self, blueprint: Blueprint, signals: Signals, loop: AbstractEventLoop | None, stand_in: StandIn | None = None
+    ) -> None:
         self._blueprint = blueprint
         self._signals = signals
         self._stand_in = stand_in
@@ -88,7 +90,7 @@ class Runtime:
         self.store_process: StoreProcess | None = None
         self.is_hermetic = bool(blueprint.settings.testing)
         """True in hermetic tests."""
-        self.loops = Loops("otel_taskflow-loop", is_measured=not self.is_hermetic)
+        self.loops = Loops("otel_taskflow-loop", is_measured=not self.is_hermetic, app_loop=loop)
         self._unwatch: Callable[[], None] = _nothing_to_do
         self._undo.callback(self._stop_watching)
         try:

@@ -205,7 +205,7 @@ class TaskManager(InApp):
                 from otel_taskflow.manager.runtime import start_runtime
 
                 self._readers.clear()
-                self._runtime = start_runtime(self._blueprint)
+                self._runtime = start_runtime(self._blueprint, self._lifespan.app_loop)
                 self.forget_keys()
                 self._watch.start()
                 self._lifespan.started_lazily(self._runtime.loops)

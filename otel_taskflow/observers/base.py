@@ -78,7 +78,7 @@ class TaskObserver:
         return DONE
 
     def startup(self) -> Any:
-        """Called once, before the first event."""
+        """Called once, before the first event, which waits for it; the manager's start does not."""
         return DONE
 
     def close(self) -> Any:

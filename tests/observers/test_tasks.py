@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
 from otel_taskflow import FileLogger, InMemoryLogger, LogEvent, TaskManager, TaskObserver, task_log
 from otel_taskflow.errors import ConfigurationError
-from tests.observers.kinds import Failing, Hanging, Recorder
+from tests.observers.kinds import AsyncRecorder, Failing, Hanging, Recorder
 
 TASKS = 20
 
@@ -120,6 +122,77 @@ def test_an_observer_works_again_in_a_manager_started_again(start: Callable[...,
     once = ["startup", "RUNNING", "{}", "SUCCESS", "close"]
     assert recorder.told == [each.format(message) for message in ("first", "second") for each in once]
     assert len((tmp_path / "app.log").read_text().splitlines()) == 2
+
+
+def on_the_apps_loop() -> AsyncRecorder:
+    observer = AsyncRecorder()
+    observer.loop = "app"
+    return observer
+
+
+ALL = ["startup", "RUNNING", "hello", "SUCCESS", "close"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("added", ["in the users start-up", "after ours"])
+async def test_all_of_an_observer_is_awaited_on_the_apps_loop_from_its_startup_to_its_close(
+    start: Callable[..., TaskManager], added: str
+) -> None:
+    observer = on_the_apps_loop()
+    manager = start(observers=[observer])
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if added == "in the users start-up":
+            manager.add_task(task_log, "hello")
+        yield
+
+    app = FastAPI(lifespan=lifespan)
+    manager.init_app(app)
+    async with app.router.lifespan_context(app):
+        if added == "after ours":
+            manager.add_task(task_log, "hello")
+        assert await manager.adrain()
+    assert observer.told == ALL
+    assert observer.loops == {asyncio.get_running_loop()}
+
+
+@pytest.mark.anyio
+async def test_a_start_on_the_apps_own_thread_does_not_wait_for_a_startup_on_its_loop(
+    start: Callable[..., TaskManager],
+) -> None:
+    observer = on_the_apps_loop()
+    manager = start(observers=[observer])
+    await manager.startup()
+    await asyncio.to_thread(manager.stop)
+    manager.add_task(task_log, "hello")
+    assert observer.told == ["startup", "close"], "the loop has not had a turn"
+    assert await manager.adrain()
+    await manager.shutdown()
+    assert observer.told == ["startup", "close", *ALL]
+    assert observer.loops == {asyncio.get_running_loop()}
+
+
+@pytest.mark.anyio
+async def test_the_loop_of_an_app_that_failed_to_start_is_not_the_apps(start: Callable[..., TaskManager]) -> None:
+    observer = on_the_apps_loop()
+    manager = start(observers=[observer])
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        raise OSError("no database")
+        yield
+
+    app = FastAPI(lifespan=lifespan)
+    manager.init_app(app)
+    with pytest.raises(OSError, match="no database"):
+        async with app.router.lifespan_context(app):
+            pass
+    manager.add_task(task_log, "hello")
+    assert await manager.adrain()
+    await asyncio.to_thread(manager.stop)
+    assert observer.told == ALL
+    assert asyncio.get_running_loop() not in observer.loops
 
 
 @pytest.mark.parametrize(
