@@ -46,10 +46,12 @@ class ObserverThread:
             return
         app_loop = self._app_loop()
         if app_loop is None or app_loop.is_closed():
-            await asyncio.wait_for(_awaited(result), limit)
+            error = await asyncio.wait_for(_error_of(result), limit)
         else:
-            there = asyncio.run_coroutine_threadsafe(_awaited(result), app_loop)
-            await asyncio.wait_for(asyncio.wrap_future(there), limit)
+            there = asyncio.run_coroutine_threadsafe(_error_of(result), app_loop)
+            error = await asyncio.wait_for(asyncio.wrap_future(there), limit)
+        if error is not None:
+            raise error
 
     def stop(self) -> None:
         """End loop and thread. A thread that hangs in a call ends when the call does."""
@@ -66,9 +68,14 @@ class ObserverThread:
         return self._loop
 
 
-async def _awaited(result: Awaitable[Any]) -> None:
+async def _error_of(result: Awaitable[Any]) -> BaseException | None:
+    """What would end the loop, if it left a task of it, is handed back instead."""
     enter_attempt(None)
-    await result
+    try:
+        await result
+    except (SystemExit, KeyboardInterrupt) as error:
+        return error
+    return None
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:

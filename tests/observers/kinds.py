@@ -73,6 +73,14 @@ class Failing(TaskObserver):
             raise self.error("no")
 
 
+class AsyncFailing(Failing):
+    """As Failing, in a coroutine."""
+
+    async def on_log(self, event: LogEvent) -> None:  # type: ignore[override]
+        await asyncio.sleep(0)
+        super().on_log(event)
+
+
 class Hanging(TaskObserver):
     """Blocks its thread at the first line until released."""
 

@@ -9,7 +9,7 @@ import pytest
 
 from otel_taskflow.events import LogEvent
 from tests.observers.conftest import Make
-from tests.observers.kinds import AsyncRecorder, Failing, Hanging, Recorder
+from tests.observers.kinds import AsyncFailing, AsyncRecorder, Failing, Hanging, Recorder
 from tests.observers.stream import lines
 
 
@@ -18,6 +18,18 @@ def hanging() -> Iterator[Hanging]:
     observer = Hanging()
     yield observer
     observer.release.set()
+
+
+@pytest.fixture
+def app_loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """A loop that runs on a thread of its own."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    yield loop
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(5)
+    loop.close()
 
 
 def test_an_exception_is_counted_and_logged_once_and_the_next_event_comes(
@@ -32,11 +44,32 @@ def test_an_exception_is_counted_and_logged_once_and_the_next_event_comes(
     ]
 
 
-@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, asyncio.CancelledError, asyncio.TimeoutError])
-def test_nothing_that_an_observer_raises_ends_its_thread(consume: Make, error: type[BaseException]) -> None:
-    consumer = consume(Failing(1, error))
+ERRORS = [SystemExit, KeyboardInterrupt, asyncio.CancelledError, asyncio.TimeoutError]
+
+
+@pytest.mark.parametrize("kind", [Failing, AsyncFailing])
+@pytest.mark.parametrize("error", ERRORS)
+def test_nothing_that_an_observer_raises_ends_its_thread(
+    consume: Make, error: type[BaseException], kind: type[Failing]
+) -> None:
+    consumer = consume(kind(1, error))
     consumer.consume(lines(3))
     assert (consumer.counts.failed, consumer.counts.delivered) == (1, 2)
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_nothing_that_an_observer_raises_ends_the_apps_loop(
+    consume: Make, app_loop: asyncio.AbstractEventLoop, error: type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
+    observer = AsyncFailing(1, error)
+    observer.loop = "app"
+    consumer = consume(observer, app_loop=lambda: app_loop)
+    consumer.consume(lines(3))
+    assert (consumer.counts.failed, consumer.counts.delivered) == (1, 2)
+    assert app_loop.is_running()
+    assert [record.getMessage() for record in caplog.records] == [
+        "otel_taskflow: observer:AsyncFailing failed in on_log; logged once"
+    ]
 
 
 def test_a_startup_that_fails_does_not_keep_events_away(consume: Make) -> None:
