@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakSet
 
 from otel_taskflow.errors import ConfigurationError
+from otel_taskflow.manager.origin import Origin
 
 if TYPE_CHECKING:
     from otel_taskflow.engine.loops import Loops
@@ -40,6 +41,7 @@ class Lifespan:
         self._stopping = False
         self._running = 0
         self._app_loop: asyncio.AbstractEventLoop | None = None
+        self._loop_origin = Origin()
         self._has_atexit = False
         self._is_used = False
         """Whether a lifespan has begun, or it was said that none has."""
@@ -51,8 +53,11 @@ class Lifespan:
 
     @property
     def app_loop(self) -> asyncio.AbstractEventLoop | None:
-        """The app's loop from the begin of its lifespan on, before anything starts there; None outside of one."""
-        return self._app_loop
+        """The app's loop from the begin of its lifespan on, before anything starts there; None outside of one.
+
+        None in a forked child, too: a copy of the loop seems to run there, and nothing runs it.
+        """
+        return self._app_loop if self._loop_origin.is_here else None
 
     @property
     def is_stopping(self) -> bool:
@@ -102,7 +107,7 @@ class Lifespan:
     @contextmanager
     def _on_this_loop(self) -> Iterator[None]:
         """What starts in here is told of the running loop; an app that fails to start leaves none behind."""
-        self._app_loop = asyncio.get_running_loop()
+        self._app_loop, self._loop_origin = asyncio.get_running_loop(), Origin()
         try:
             yield
         except BaseException:
@@ -127,7 +132,7 @@ class Lifespan:
     def started_lazily(self, loops: Loops) -> None:
         """The manager runs, perhaps without a lifespan, or anew within one: end it well when the interpreter exits."""
         self._begin()
-        loops.enter_app(self._app_loop)
+        loops.enter_app(self.app_loop)
         if not self._has_atexit:
             self._has_atexit = True
             atexit.register(self._at_exit)

@@ -278,6 +278,33 @@ def forks(folder: str, times: str) -> None:
     say("gone")
 
 
+def forks_in_a_lifespan(folder: str) -> None:
+    """A thread of an app that runs forks; the child adds an async task and says what became of it."""
+    warnings.simplefilter("ignore", DeprecationWarning)
+    manager = TaskManager(dir=folder)
+
+    @manager.task
+    async def wait_a_turn() -> None:
+        await asyncio.sleep(0)
+
+    def fork() -> None:
+        child = os.fork()
+        if child == 0:
+            task_id = manager.add_task(wait_a_turn)
+            say("child", task_id, manager.drain(PATIENCE / 2))
+            manager.stop(grace=0.0)
+            os._exit(0)
+        os.waitpid(child, 0)
+
+    async def app() -> None:
+        await manager.startup()
+        await asyncio.to_thread(fork)
+        await manager.shutdown()
+
+    asyncio.run(app())
+    say("gone")
+
+
 def disk_fills(folder: str, lines: str) -> None:
     """Log more than fits while files may not grow; say so, let them grow again, and end."""
     manager = TaskManager(dir=folder)

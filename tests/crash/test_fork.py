@@ -34,3 +34,13 @@ def test_forked_children_and_their_parent_do_each_other_no_harm(tmp_path: Path) 
     assert len(found.attempts) == 1
     assert rows.messages(parents) == [f"{when} {n}" for n in range(FORKS) for when in ("before", "after")]
     assert not list((tmp_path / "journal").iterdir())
+
+
+@pytest.mark.failure("C15")
+def test_an_async_task_of_a_forked_child_does_not_wait_for_the_loop_of_its_parents_app(tmp_path: Path) -> None:
+    with child("forks_in_a_lifespan", tmp_path, is_measured=False) as process:
+        task_id, is_drained = process.says("child").split()
+        process.says("gone")
+        assert process.ends() == 0
+    assert is_drained == "True"
+    assert Rows(tmp_path).task(task_id).task.status is TaskStatus.SUCCESS
