@@ -18,6 +18,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakSet
 
+from otel_taskflow.engine.asyncio_tasks import running_loop
 from otel_taskflow.errors import ConfigurationError
 from otel_taskflow.manager.origin import Origin
 
@@ -107,7 +108,7 @@ class Lifespan:
     @contextmanager
     def _on_this_loop(self) -> Iterator[None]:
         """What starts in here is told of the running loop; an app that fails to start leaves none behind."""
-        self._app_loop, self._loop_origin = asyncio.get_running_loop(), Origin()
+        self._app_loop, self._loop_origin = running_loop(), Origin()
         try:
             yield
         except BaseException:

@@ -131,3 +131,12 @@ async def test_a_disabled_manager_starts_nothing_whatever_is_asked_of_it(tmp_pat
     manager.close()
     assert not manager.is_started
     assert not (tmp_path / "none").exists()
+
+
+def test_the_lifespan_of_an_app_with_a_disabled_manager_needs_no_asyncio() -> None:
+    app = FastAPI()
+    TaskManager(disabled=True).init_app(app)
+    lifespan = app.router.lifespan_context(app)
+    for step in (lifespan.__aenter__(), lifespan.__aexit__(None, None, None)):
+        with pytest.raises(StopIteration):
+            step.send(None)  # as a server does that runs it on trio
