@@ -18,6 +18,11 @@ for name in [name for name in os.environ if name.startswith("OTEL_")]:
     del os.environ[name]
 
 
+def unmeasured() -> dict[str, str]:
+    """The environment of a program whose coverage is not measured."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+
+
 def require_program(*names: str, remedy: str) -> Path:
     """The first of these programs (a name on PATH, or a path) that is there; else skip, and in CI fail."""
     found = next(filter(None, map(shutil.which, names)), None)

@@ -156,7 +156,9 @@ class LocalEngine:
         if wait <= 0:
             self._runner.start(task)
         else:
-            task.retry_timer = self._parts.timers.after(wait, lambda: self._start_retry(task))
+            task.retry_timer = timer = self._parts.timers.after(wait, lambda: self._start_retry(task))
+            if task.row.task_id not in self._live:  # cancelled meanwhile, in another thread
+                self._parts.timers.forget(timer)
 
     def _start_retry(self, task: LiveTask) -> None:
         if not self._stopping.is_set():
@@ -167,7 +169,7 @@ class LocalEngine:
         if task.retry_timer is not None:
             self._parts.timers.forget(task.retry_timer)
         if task.row.idempotency_key is not None:
-            task.let_go()  # whoever holds the key stays known, with a thousand others
+            task.let_go()  # whoever holds the key stays known, with ten thousand others
         on_done, task.on_done = task.on_done, None
         if on_done is not None:
             on_done()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from otel_taskflow.consumers.level import level_with
 from otel_taskflow.consumers.observers import ObserverConsumer, ObserverOffsets
+from otel_taskflow.consumers.progress import remaining
 from otel_taskflow.consumers.redacting import redactor
 from otel_taskflow.consumers.store import Retention, StoreConsumer, Upkeep
 from otel_taskflow.consumers.store_process.host import StoreProcess, process_for
@@ -328,7 +329,7 @@ class Runtime:
         """Wait until all tasks have ended and all consumers have seen it. False when ``timeout`` seconds passed first."""
         deadline = time.monotonic() + timeout
         ended = self.engine.wait_idle(timeout)
-        return self.tailer.wait_all(self.writer.end, max(0.0, deadline - time.monotonic())) and ended
+        return self.tailer.wait_all(self.writer.end, remaining(deadline)) and ended
 
     async def level(self, reader: StoreReader, timeout: float) -> int:
         """Wait until the reader sees what this host's processes have acknowledged; return how many events are missing."""
@@ -340,7 +341,7 @@ class Runtime:
             return True
         deadline = time.monotonic() + timeout
         taken = self.tailer.wait_all(self.writer.end, timeout)
-        return self.exporting.flush(max(0.0, deadline - time.monotonic())) and taken
+        return self.exporting.flush(remaining(deadline)) and taken
 
     @property
     def kept_in(self) -> str:

@@ -16,7 +16,7 @@ from otel_taskflow.cli.diagnosis.access import AS_THE_APP, MOUNT_WRITABLE
 from otel_taskflow.cli.diagnosis.findings import OK, PROBLEM
 from otel_taskflow.errors import SpoolError, StoreError
 from otel_taskflow.setup.buffer import spool_path
-from tests.conftest import ROOT
+from tests.conftest import ROOT, unmeasured
 
 STRANGER = """
 import contextlib, io, os, sys
@@ -120,7 +120,7 @@ def test_a_folder_that_this_user_may_not_look_into_is_told_with_the_remedy(close
         [sys.executable, "-c", STRANGER, str(closed), str(tmp_path / "other")],
         cwd=ROOT,
         # A stranger cannot write what coverage measures.
-        env={name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")},
+        env=unmeasured(),
         capture_output=True,
         text=True,
         timeout=60,

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, Queue
 
+from tests.conftest import unmeasured
 from tests.forkserver.client import Forked
 
 PATIENCE = 20.0
@@ -25,9 +26,8 @@ class Child:
     def __init__(
         self, program: str, folder: Path, *args: object, env: dict[str, str] | None = None, is_measured: bool = True
     ) -> None:
-        self.process = self.start(
-            ["-m", self.module, program, str(folder), *map(str, args)], {**_environment(is_measured), **(env or {})}
-        )
+        environment = {**(os.environ if is_measured else unmeasured()), **(env or {})}
+        self.process = self.start(["-m", self.module, program, str(folder), *map(str, args)], environment)
         self.lines: list[str] = []
         self.errors: list[str] = []
         self._heard: Queue[str | None] = Queue()
@@ -107,10 +107,6 @@ class Child:
                 pipe.close()
             except BrokenPipeError:
                 continue
-
-
-def _environment(is_measured: bool) -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if is_measured or not name.startswith("COVERAGE_")}
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import gc
 import threading
 import weakref
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,7 @@ def test_calls_come_in_the_order_of_their_time(timers: Timers) -> None:
 def test_a_forgotten_call_does_not_come_and_lets_go_what_it_held(timers: Timers) -> None:
     held, came, done = Argument(), [], threading.Event()
     gone = weakref.ref(held)
-    timer = timers.after(10_000_000, lambda held=held: came.append(held))  # type: ignore[misc]
+    timer = timers.after(10_000_000, partial(came.append, held))
     del held
     timers.forget(timer)
     timers.forget(timer)

@@ -18,7 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, unmeasured
 from tests.forkserver.server import LENGTH
 
 
@@ -127,7 +127,7 @@ class _Server:
             listener.listen(128)
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.forkserver.server", str(listener.fileno())],
-                env={name: value for name, value in os.environ.items() if not name.startswith(("COVERAGE_", "OTEL_"))},
+                env={name: value for name, value in unmeasured().items() if not name.startswith("OTEL_")},
                 cwd=ROOT,
                 stdin=subprocess.PIPE,
                 pass_fds=[listener.fileno()],

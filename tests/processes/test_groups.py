@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,30 +32,18 @@ if __name__ == "__main__":
 """
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "state"
-
-
-@pytest.fixture
-def manager(folder: Path) -> Iterator[TaskManager]:
-    manager = TaskManager(dir=str(folder), shutdown_grace=0.2, max_process_workers=2)
-    yield manager
-    manager.stop()
-
-
 def pid_in(path: Path) -> int:
     return int(until(lambda: path.exists() and path.read_text()))
 
 
 @pytest.mark.failure("T8")
 def test_a_program_that_the_function_has_started_ends_with_its_timeout(
-    manager: TaskManager, folder: Path, tmp_path: Path
+    manager: TaskManager, rows: Rows, tmp_path: Path
 ) -> None:
     manager.task(executor="process", timeout=0.5)(work.start_a_program)
     task_id = manager.add_task(work.start_a_program, str(tmp_path / "pid"))
     assert manager.drain(PATIENCE)
-    assert [attempt.outcome for attempt in Rows(folder).settled(task_id).attempts] == [AttemptOutcome.TIMED_OUT]
+    assert [attempt.outcome for attempt in rows.settled(task_id).attempts] == [AttemptOutcome.TIMED_OUT]
     program = pid_in(tmp_path / "pid")
     until(lambda: not is_alive(program))
 
@@ -64,13 +51,13 @@ def test_a_program_that_the_function_has_started_ends_with_its_timeout(
 @pytest.mark.failure("C8")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_to_all_processes_of_a_service_leaves_the_attempt_its_grace(
-    manager: TaskManager, folder: Path, tmp_path: Path, number: int
+    manager: TaskManager, rows: Rows, tmp_path: Path, number: int
 ) -> None:
     manager.task(executor="process")(work.last_a_moment)
     task_id = manager.add_task(work.last_a_moment, str(tmp_path / "pid"))
     os.kill(pid_in(tmp_path / "pid"), number)
     assert manager.drain(PATIENCE)
-    assert Rows(folder).settled(task_id).task.status is TaskStatus.SUCCESS
+    assert rows.settled(task_id).task.status is TaskStatus.SUCCESS
 
 
 def test_an_interpreter_that_ends_without_a_stop_does_not_wait_for_its_workers(folder: Path, tmp_path: Path) -> None:
@@ -81,12 +68,12 @@ def test_an_interpreter_that_ends_without_a_stop_does_not_wait_for_its_workers(f
 
 
 def test_no_task_is_added_in_a_worker_where_the_timeout_of_another_would_end_it(
-    manager: TaskManager, folder: Path, tmp_path: Path
+    manager: TaskManager, rows: Rows, tmp_path: Path
 ) -> None:
     manager.task(executor="process")(work.add_another)
     task_id = manager.add_task(work.add_another, str(tmp_path / "other"))
     assert manager.drain(PATIENCE)
-    error = Rows(folder).settled(task_id).task.error
+    error = rows.settled(task_id).task.error
     assert error is not None
     assert "adds no task in a worker process" in error.message
     assert not (tmp_path / "other").exists()

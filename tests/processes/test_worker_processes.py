@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,23 +19,6 @@ from otel_taskflow.ports import TaskDetail
 from tests.crash.rows import Rows
 from tests.processes import exiting_import, slow_import, work
 from tests.processes.waiting import PATIENCE, is_alive, until
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "state"
-
-
-@pytest.fixture
-def manager(folder: Path) -> Iterator[TaskManager]:
-    manager = TaskManager(dir=str(folder), shutdown_grace=0.2, max_process_workers=2)
-    yield manager
-    manager.stop()
-
-
-@pytest.fixture
-def rows(folder: Path) -> Rows:
-    return Rows(folder)
 
 
 @pytest.fixture
