@@ -36,14 +36,11 @@ in_a_group() {
 }
 
 run_lane() {
-    local each begin
+    local each TIMEFORMAT='in %0Rs with %P %% of a core'
     trap 'exit 130' INT
     for each; do
         mkdir "$LANES/$each.begun" 2>/dev/null || continue
-        begin=$SECONDS
-        if "$each" >"$LANES/$each.log" 2>&1; then
-            printf '%s\n' $((SECONDS - begin)) >"$LANES/$each.seconds"
-        fi
+        { time "$each" >"$LANES/$each.log" 2>&1; } 2>"$LANES/$each.cost" && touch "$LANES/$each.passed"
     done
 }
 
@@ -62,8 +59,8 @@ join_lanes() {
 }
 
 show() {
-    if [ -e "$LANES/$1.seconds" ]; then
-        step "$1 has passed, in $(cat "$LANES/$1.seconds")s"
+    if [ -e "$LANES/$1.passed" ]; then
+        step "$1 has passed, $(cat "$LANES/$1.cost")"
     else
         step "$1 has FAILED"
         failed+=("$1")

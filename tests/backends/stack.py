@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -27,7 +25,7 @@ from tests.backends.kept import Kept, read_kept
 from tests.backends.loki import Loki, running_loki
 from tests.backends.prometheus import Prometheus, running_prometheus
 from tests.collector.process import EXACT_COUNTS, Collector, free_ports, running_collector
-from tests.conftest import ROOT
+from tests.forkserver.client import Forked
 
 ORDERS = 490
 """As many as make 1,000 tasks; one more is the report that hangs."""
@@ -73,19 +71,10 @@ class ShopRun:
         environment = {**os.environ, "OTEL_METRIC_EXPORT_INTERVAL": METRICS_NEVER, **settings}
         self.said: list[str] = []
         with (folder.parent / "shop.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.backends.shop", *arguments],
-                cwd=ROOT,
-                env=environment,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
+            self._process = Forked(["-m", "tests.backends.shop", *arguments], environment, stderr=log)
 
     def wait_for(self, text: str) -> str:
         """Read what it prints until a line starts with ``text``, which is returned."""
-        assert self._process.stdout is not None
         for line in self._process.stdout:
             self.said.append(line.rstrip())
             if line.startswith(text):
@@ -94,7 +83,6 @@ class ShopRun:
 
     def go_on(self) -> None:
         """What it waits for."""
-        assert self._process.stdin is not None
         self._process.stdin.write("\n")
         self._process.stdin.flush()
 

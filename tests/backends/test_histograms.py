@@ -39,6 +39,7 @@ def test_exponential_histograms_count_the_same_with_one_series_each(tmp_path: Pa
         wait_until(lambda: stack.prometheus.number(of_spans) >= attempts)
         assert stack.prometheus.number(of_spans) == attempts
         assert stack.prometheus.number(f"sum(histogram_count({OF_THE_SDK}))") == attempts
+        wait_until(lambda: series(stack, OF_SPANS) == series(stack, CALLS))
         assert series(stack, OF_SPANS) == series(stack, CALLS)
         kinds = {(attempt.task, attempt.error_type) for attempt in stack.kept().attempts}
         assert series(stack, OF_THE_SDK) == len(kinds)
@@ -49,6 +50,7 @@ def test_buckets_have_eighteen_series_each(tmp_path: Path) -> None:
         run_shop(stack, first=0, count=ORDERS_OF_A_REPORT)
         wait_until_settled(stack)
         wait_until(lambda: count_durations(stack) >= len(stack.kept().attempts))
+        wait_until(lambda: series(stack, OF_SPANS) == 18 * series(stack, CALLS))
         assert series(stack, OF_SPANS) == 18 * series(stack, CALLS)
         kinds = {(attempt.task, attempt.error_type) for attempt in stack.kept().attempts}
         assert series(stack, OF_THE_SDK) == 18 * len(kinds)

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO
+from typing import IO, Any
 
 from tests.conftest import ROOT, unmeasured
 from tests.forkserver.server import LENGTH
@@ -28,14 +28,23 @@ class Forked:
     Args:
         args: ``-m MODULE ...`` or ``-c TEXT ...``, as after the interpreter's name.
         env: Its environment. What Python and the libraries read of it when they are imported, they have read before.
+        stderr: An open file that takes its errors, in the place of a pipe: there is nothing to read here, then.
         start_new_session: Give it a session and a process group of its own.
     """
 
-    def __init__(self, args: Sequence[str], env: Mapping[str, str], *, start_new_session: bool = False) -> None:
+    def __init__(
+        self,
+        args: Sequence[str],
+        env: Mapping[str, str],
+        *,
+        stderr: IO[Any] | None = None,
+        start_new_session: bool = False,
+    ) -> None:
         self.args = [sys.executable, *args]
         self.returncode: int | None = None
         self._ending = threading.Lock()
-        (its_in, own_in), (own_out, its_out), (own_err, its_err) = os.pipe(), os.pipe(), os.pipe()
+        (its_in, own_in), (own_out, its_out) = os.pipe(), os.pipe()
+        own_err, its_err = os.pipe() if stderr is None else (os.open(os.devnull, os.O_RDONLY), os.dup(stderr.fileno()))
         self.stdin: IO[str] = os.fdopen(own_in, "w", encoding="utf-8")
         self.stdout: IO[str] = os.fdopen(own_out, encoding="utf-8")
         self.stderr: IO[str] = os.fdopen(own_err, encoding="utf-8")

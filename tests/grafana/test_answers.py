@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -18,9 +15,8 @@ import pytest
 from tests.backends.kept import Attempt
 from tests.backends.loki import running_loki
 from tests.backends.prometheus import running_prometheus
-from tests.backends.stack import OVERLAYS, Stack, wait_until, wait_until_settled
+from tests.backends.stack import OVERLAYS, Stack, run_shop, wait_until, wait_until_settled
 from tests.collector.process import free_ports, running_collector
-from tests.conftest import ROOT
 from tests.grafana.queries import VALUES, Query, all_queries
 
 pytestmark = [pytest.mark.backends, pytest.mark.timeout(300)]
@@ -32,7 +28,6 @@ NOT_HERE = re.compile(r"otelcol_exporter_(send|enqueue)_failed_\w+|otel_sdk_\w+_
 """Nothing is lost here, and the shop has no log records but its lines, which its OTLPExporter sends."""
 LAST_OF_THE_COLLECTOR = 'otelcol_exporter_sent_metric_points{job="otelcol"}'
 ORDERS = 300
-RUN_LIMIT = 180.0
 
 
 @dataclass(frozen=True)
@@ -99,30 +94,13 @@ def fill(stack: Stack) -> None:
     Prometheus asks the collector and Loki some seconds after its own start, and a rate needs two answers.
     """
     assert wait_until(lambda: stack.prometheus.number('up{job="otelcol"}') == 1)
-    with shop(stack, 0, ORDERS // 2, "hang") as killed:
-        for step in ("hanging", "delivered", "delivered"):
-            wait_for(step, killed)
-        killed.kill()
-    with shop(stack, ORDERS // 2, ORDERS - ORDERS // 2, "finish") as second:
-        assert second.wait(RUN_LIMIT) == 0
+    killed = run_shop(stack, first=0, count=ORDERS // 2, ending="hang", settings=EACH_SECOND)
+    for step in ("hanging", "delivered", "delivered"):
+        killed.wait_for(step)
+    killed.kill()
+    run_shop(stack, first=ORDERS // 2, count=ORDERS - ORDERS // 2, settings=EACH_SECOND)
     wait_until_settled(stack)
     assert wait_until(lambda: stack.prometheus.number(f"min(count_over_time({LAST_OF_THE_COLLECTOR}[1m]))") >= 2)
-
-
-def shop(stack: Stack, first: int, count: int, ending: str) -> subprocess.Popen[str]:
-    arguments = [str(stack.state), stack.collector.http_endpoint, str(first), str(count), ending]
-    command = [sys.executable, "-m", "tests.backends.shop", *arguments]
-    with (stack.folder / "shop.log").open("ab") as log:
-        return subprocess.Popen(
-            command, cwd=ROOT, env={**os.environ, **EACH_SECOND}, stdout=subprocess.PIPE, stderr=log, text=True
-        )
-
-
-def wait_for(step: str, process: subprocess.Popen[str]) -> None:
-    """Read what it prints until this step."""
-    assert process.stdout is not None
-    said = next((line for line in process.stdout if line.startswith(step)), None)
-    assert said is not None, f"the shop ended before it said {step!r}"
 
 
 def test_every_query_has_an_answer(filled: Filled) -> None:
