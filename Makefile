@@ -57,7 +57,7 @@ demo-observability: ## the same shop with a collector, Tempo, Loki, Prometheus a
 	@printf '  Grafana      http://127.0.0.1:3000/d/otel-taskflow-overview\n  Prometheus   http://127.0.0.1:9090/alerts\n\n'
 	@printf '  docker compose down ends it; with --volumes it also forgets what it has.\n\n'
 
-install: $(VENV)/.test $(VENV)/.bench $(VENV)/.dev $(VENV)/.ui ## what tests, benchmarks and checks need
+install: $(VENV)/.installed $(VENV)/.ui ## what tests, benchmarks and checks need
 
 # Three at a time also on two cores, for much of their time is spent waiting; ARGS="-n 0" for one, as a debugger needs it.
 test: $(VENV)/.test $(VENV)/.ui ## pass all tests
@@ -105,6 +105,11 @@ $(VENV)/.created:
 $(VENV)/.demo $(VENV)/.test $(VENV)/.dev $(VENV)/.bench: $(VENV)/.created $(PROJECT)
 	$(PIP) install -q $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) -e '.[$(subst .,,$(notdir $@))]'
 	@touch $@ $(VENV)/.ui
+
+# All of it at once, where all is wanted. What tests need is part of dev.
+$(VENV)/.installed: $(VENV)/.created $(PROJECT)
+	$(PIP) install -q $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) -e '.[bench,dev]'
+	@touch $(VENV)/.test $(VENV)/.bench $(VENV)/.dev $@ $(VENV)/.ui
 
 $(VENV)/.ui: $(VENV)/.created $(UI_SOURCES) hatch_build.py
 	$(PIP) install -q --no-deps -e .
