@@ -103,7 +103,8 @@ def test_retention_beside_four_writers_locks_nobody_out_and_gives_the_space_back
         added = [worker.end("churn", 10) for worker in workers]
         assert do_all(workers, "drain", 60) == [True] * 4
         largest = pruner.do("prune", 0.0)["bytes"]
-        pruned["gone"] += pruner.do("prune", 3)["gone"]
+        while gone := pruner.do("prune", 3)["gone"]:
+            pruned["gone"] += gone
         left = pruner.do("prune", 0.0)["bytes"]
         print(pruned, added, largest, left)
         for worker in (*workers, pruner):
