@@ -47,11 +47,13 @@ def test_ten_thousand_tasks_have_the_streams_and_series_of_a_hundred(tmp_path: P
         run = run_shop(stack, first=0, count=MANY_ORDERS, ending="grow")
         run.wait_for("small")
         wait_until_settled(stack)
+        settle(stack)
         assert len(stack.kept().tasks) == tasks_of(ORDERS_OF_A_REPORT) == 100
         streams, labels, few = stack.loki.streams(), stack.loki.labels(), series(stack)
         run.go_on()
         run.finish()
         wait_until_settled(stack)
+        settle(stack)
         assert len(stack.kept().tasks) == tasks_of(MANY_ORDERS) == 10_000
         assert (
             (stack.loki.streams(), stack.loki.labels())
