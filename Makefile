@@ -17,6 +17,7 @@ VENV := $(VENV)-$(basename $(notdir $(CONSTRAINTS)))
 endif
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+INSTALL = $(PIP) install -q $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 PROJECT := pyproject.toml hatch_build.py $(CONSTRAINTS)
 UI_SOURCES := $(shell find otel_taskflow/web/ui -name node_modules -prune -o -type f -print 2>/dev/null)
 # The package, a sample of what users write against it, and the tests that are programs themselves.
@@ -34,6 +35,8 @@ GCFLAGS := $(if $(QUICK),$(QUICK_BUILD))
 # Without cgo and paths, as the collector's builder builds: what programs share is compiled once, the standard library first of all.
 # The compiler's garbage collection is a tenth of a build.
 GO_ENV := CGO_ENABLED=0 GOGC=400
+# Prometheus without the clouds that it could ask for its targets.
+PROMETHEUS_TAGS := -tags=remove_all_sd
 COMPOSE_GO_VERSION := v2.16.2
 
 NEEDS_GO = command -v go >/dev/null || { echo "$@ is built with Go 1.26 or newer, which is not on PATH: https://go.dev/dl/" >&2; exit 1; }
@@ -45,7 +48,7 @@ lacks() { echo "make $@ $$1 (make demo shows the shop without Docker)" >&2; exit
 endef
 
 .NOTPARALLEL:
-.PHONY: demo demo-observability install test test-failures test-backends check bench collector backends dashboards ui format clean
+.PHONY: demo demo-observability install test test-failures test-backends check bench collector backends modules dashboards ui format clean
 
 demo: $(VENV)/.demo $(VENV)/.ui ## run a small shop and its dashboard
 	$(BIN)/otel-taskflow demo $(ARGS)
@@ -90,6 +93,11 @@ collector: $(OTELCOL) ## build an OpenTelemetry Collector
 
 backends: $(BACKENDS) ## build a collector, Loki and Prometheus
 
+modules: ## fetch what Loki and Prometheus are built from
+	@$(NEEDS_GO)
+	$(GO_ENV) go list -C $(PROGRAMS)/loki -deps tool >/dev/null
+	$(GO_ENV) go list -C $(PROGRAMS)/prometheus $(PROMETHEUS_TAGS) -deps tool >/dev/null
+
 dashboards: $(VENV)/.test ## write grafana/dashboards anew
 	$(BIN)/python -m grafana.generator
 
@@ -103,12 +111,12 @@ $(VENV)/.created:
 
 # An install compiles the dashboard too (hatch_build.py).
 $(VENV)/.demo $(VENV)/.test $(VENV)/.dev $(VENV)/.bench: $(VENV)/.created $(PROJECT)
-	$(PIP) install -q $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) -e '.[$(subst .,,$(notdir $@))]'
+	$(INSTALL) -e '.[$(subst .,,$(notdir $@))]'
 	@touch $@ $(VENV)/.ui
 
 # All of it at once, where all is wanted. What tests need is part of dev.
 $(VENV)/.installed: $(VENV)/.created $(PROJECT)
-	$(PIP) install -q $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) -e '.[bench,dev]'
+	$(INSTALL) -e '.[bench,dev]'
 	@touch $(VENV)/.test $(VENV)/.bench $(VENV)/.dev $@ $(VENV)/.ui
 
 $(VENV)/.ui: $(VENV)/.created $(UI_SOURCES) hatch_build.py
@@ -127,7 +135,7 @@ $(OTELCOL): collector-config/builder.yaml
 
 .build/prometheus .build/promtool: $(PROGRAMS)/prometheus/go.mod $(PROGRAMS)/prometheus/go.sum
 	@$(NEEDS_GO)
-	$(GO_ENV) go build -C $(PROGRAMS)/prometheus -tags=remove_all_sd $(SERVER_FLAGS) -o $(CURDIR)/$@ github.com/prometheus/prometheus/cmd/$(@F)
+	$(GO_ENV) go build -C $(PROGRAMS)/prometheus $(PROMETHEUS_TAGS) $(SERVER_FLAGS) -o $(CURDIR)/$@ github.com/prometheus/prometheus/cmd/$(@F)
 
 # The loader of Docker Compose by itself: it reads and checks compose.yaml where there is no Docker.
 .build/compose-spec: Makefile

@@ -142,18 +142,18 @@ def run_shop(
     return run
 
 
-def fill(stack: Stack, orders: int = ORDERS) -> Stack:
+def fill(stack: Stack, orders: int = ORDERS, *, settings: Mapping[str, str] | None = None) -> Stack:
     """Half the orders, kill -9 while a report runs, a new process that takes over and does the rest.
 
     Whatever was sent is in the backends when this returns.
     """
     half = orders // 2
-    killed = run_shop(stack, first=0, count=half, ending="hang")
+    killed = run_shop(stack, first=0, count=half, ending="hang", settings=settings)
     exported_at = int(killed.wait_for("exported").split()[1])
     for step in ("hanging", "delivered", "delivered"):
         killed.wait_for(step)
     killed.kill()
-    run_shop(stack, first=half, count=orders - half)
+    run_shop(stack, first=half, count=orders - half, settings=settings)
     wait_until_settled(stack)
     wait_until(lambda: count_durations(stack) >= len(stack.kept().attempts))
     return replace(stack, exported_at=exported_at)
@@ -164,6 +164,23 @@ def wait_until_settled(stack: Stack) -> None:
     kept = stack.kept()
     lines, spans = sum(kept.lines.values()), len(kept.attempts)
     wait_until(lambda: count_lines(stack) >= lines and count_spans(stack) >= spans)
+
+
+def wait_until_flushed(stack: Stack) -> None:
+    """Wait until the number of series stays the same over some flushes: each metric of spans has its own."""
+    seen: list[int] = []
+
+    def is_stable() -> bool:
+        seen.append(len(all_series(stack)))
+        return len(seen) > 12 and len(set(seen[-12:])) == 1
+
+    assert wait_until(is_stable)
+
+
+def all_series(stack: Stack) -> set[tuple[tuple[str, str], ...]]:
+    """Labels of every series that Prometheus has of the shop."""
+    found = [*stack.prometheus.series(OF_SPANS), *stack.prometheus.series(OF_THE_SDK)]
+    return {tuple(sorted(labels.items())) for labels in found}
 
 
 def count_lines(stack: Stack) -> int:
@@ -198,6 +215,8 @@ LINES = '{service_name="shop"} | log_record_uid=~".+-[0-9]+"'
 CALLS = "traces_span_metrics_calls_total"
 DURATIONS = "traces_span_metrics_duration_seconds_count"
 ATTEMPTS = 'span_kind="SPAN_KIND_CONSUMER"'
+OF_SPANS = '{__name__=~"traces_.+"}'
+OF_THE_SDK = '{__name__=~"messaging_.+|otel_taskflow_.+"}'
 
 
 def wait_until(condition: Callable[[], bool], limit: float = SETTLE_LIMIT) -> bool:

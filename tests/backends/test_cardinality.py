@@ -15,11 +15,15 @@ from tests.backends.loki import running_loki
 from tests.backends.otlp import post_logs
 from tests.backends.shop_tasks import ORDERS_OF_A_REPORT, tasks_of
 from tests.backends.stack import (
+    OF_SPANS,
+    OF_THE_SDK,
     RUN_LIMIT,
     Stack,
+    all_series,
     run_shop,
     running_stack,
     wait_until,
+    wait_until_flushed,
     wait_until_settled,
 )
 from tests.collector.process import CONFIG
@@ -30,16 +34,8 @@ MANY_ORDERS = 4_900
 LIVES = 60
 """Ten instances and fifty restarts: sixty processes."""
 COUNTS, DURATIONS = (f'{{__name__=~"traces_span_metrics_{name}_.+"}}' for name in ("calls", "duration"))
-OF_SPANS = '{__name__=~"traces_.+"}'
 SERIES_OF_SPANS, SERIES_OF_A_PROCESS = 271, 136
 """As docs/reference/backends.md says."""
-OF_THE_SDK = '{__name__=~"messaging_.+|otel_taskflow_.+"}'
-
-
-def series(stack: Stack) -> set[tuple[tuple[str, str], ...]]:
-    """Labels of every series that Prometheus has of the shop."""
-    found = [*stack.prometheus.series(OF_SPANS), *stack.prometheus.series(OF_THE_SDK)]
-    return {tuple(sorted(labels.items())) for labels in found}
 
 
 def test_ten_thousand_tasks_have_the_streams_and_series_of_a_hundred(tmp_path: Path) -> None:
@@ -47,20 +43,20 @@ def test_ten_thousand_tasks_have_the_streams_and_series_of_a_hundred(tmp_path: P
         run = run_shop(stack, first=0, count=MANY_ORDERS, ending="grow")
         run.wait_for("small")
         wait_until_settled(stack)
-        settle(stack)
+        wait_until_flushed(stack)
         assert len(stack.kept().tasks) == tasks_of(ORDERS_OF_A_REPORT) == 100
-        streams, labels, few = stack.loki.streams(), stack.loki.labels(), series(stack)
+        streams, labels, few = stack.loki.streams(), stack.loki.labels(), all_series(stack)
         run.go_on()
         run.finish()
         wait_until_settled(stack)
-        settle(stack)
+        wait_until_flushed(stack)
         assert len(stack.kept().tasks) == tasks_of(MANY_ORDERS) == 10_000
         assert (
             (stack.loki.streams(), stack.loki.labels())
             == (streams, labels)
             == ([{"service_name": "shop"}], {"service_name"})
         )
-        assert series(stack) == few
+        assert all_series(stack) == few
 
 
 @pytest.mark.parametrize(
@@ -83,7 +79,7 @@ def test_a_restart_of_the_collector_makes_the_series_of_spans_again(tmp_path: Pa
         for life in range(2):
             run_shop(stack, first=life * ORDERS_OF_A_REPORT, count=ORDERS_OF_A_REPORT)
             wait_until_settled(stack)
-            settle(stack)
+            wait_until_flushed(stack)
             stack.collector.stop()
             stack.collector.start()
         for metrics in (COUNTS, DURATIONS):
@@ -96,10 +92,10 @@ def test_restarts_of_the_app_add_no_stream_and_no_series_of_spans(tmp_path: Path
     with running_stack(tmp_path) as stack:
         live(stack, "first", 1)
         wait_until(lambda: len(stack.prometheus.series(OF_SPANS)) > 0)
-        settle(stack)
+        wait_until_flushed(stack)
         of_spans, of_the_sdk = stack.prometheus.series(OF_SPANS), stack.prometheus.series(OF_THE_SDK)
         live(stack, "more", LIVES - 1)
-        settle(stack)
+        wait_until_flushed(stack)
         assert stack.loki.streams() == [{"service_name": "shop"}]
         assert len(stack.prometheus.series(OF_SPANS)) == len(of_spans)
         assert len(stack.prometheus.series(OF_THE_SDK)) == LIVES * len(of_the_sdk)
@@ -112,14 +108,3 @@ def live(stack: Stack, folder: str, lives: int) -> None:
     with (stack.folder / "lives.log").open("ab") as log:
         command = [sys.executable, "-m", "tests.backends.lives", *arguments]
         subprocess.run(command, cwd=ROOT, env=os.environ, check=True, timeout=RUN_LIMIT, stderr=log)
-
-
-def settle(stack: Stack) -> None:
-    """Wait until the number of series stays the same over some flushes."""
-    seen: list[int] = []
-
-    def is_stable() -> bool:
-        seen.append(len(series(stack)))
-        return len(seen) > 12 and len(set(seen[-12:])) == 1
-
-    assert wait_until(is_stable)

@@ -16,6 +16,7 @@ from tests.backends.stack import (
     run_shop,
     running_stack,
     wait_until,
+    wait_until_flushed,
     wait_until_settled,
 )
 
@@ -39,7 +40,7 @@ def test_exponential_histograms_count_the_same_with_one_series_each(tmp_path: Pa
         wait_until(lambda: stack.prometheus.number(of_spans) >= attempts)
         assert stack.prometheus.number(of_spans) == attempts
         assert stack.prometheus.number(f"sum(histogram_count({OF_THE_SDK}))") == attempts
-        wait_until(lambda: series(stack, OF_SPANS) == series(stack, CALLS))
+        wait_until_flushed(stack)
         assert series(stack, OF_SPANS) == series(stack, CALLS)
         kinds = {(attempt.task, attempt.error_type) for attempt in stack.kept().attempts}
         assert series(stack, OF_THE_SDK) == len(kinds)
@@ -50,7 +51,7 @@ def test_buckets_have_eighteen_series_each(tmp_path: Path) -> None:
         run_shop(stack, first=0, count=ORDERS_OF_A_REPORT)
         wait_until_settled(stack)
         wait_until(lambda: count_durations(stack) >= len(stack.kept().attempts))
-        wait_until(lambda: series(stack, OF_SPANS) == 18 * series(stack, CALLS))
+        wait_until_flushed(stack)
         assert series(stack, OF_SPANS) == 18 * series(stack, CALLS)
         kinds = {(attempt.task, attempt.error_type) for attempt in stack.kept().attempts}
         assert series(stack, OF_THE_SDK) == 18 * len(kinds)

@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 from tests.measured import forget_torn_data
 
 pytestmark = pytest.mark.once
-FILES = 30
+FILES = 60
 PAGE = 4096
 CUT = 5 * PAGE
 """Where a torn file lets coverage fail."""

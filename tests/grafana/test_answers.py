@@ -15,7 +15,7 @@ import pytest
 from tests.backends.kept import Attempt
 from tests.backends.loki import running_loki
 from tests.backends.prometheus import running_prometheus
-from tests.backends.stack import OVERLAYS, Stack, run_shop, wait_until, wait_until_settled
+from tests.backends.stack import OVERLAYS, Stack, fill, wait_until
 from tests.collector.process import free_ports, running_collector
 from tests.grafana.queries import VALUES, Query, all_queries
 
@@ -77,7 +77,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
         }
         collector = programs.enter_context(running_collector(folder, *OVERLAYS, settings=settings))
         stack = Stack(collector, loki, prometheus, folder)
-        fill(stack)
+        trade(stack)
         failed = next(attempt for attempt in stack.kept().attempts if attempt.error_type)
         yield Filled(stack, begin, failed.trace_id)
 
@@ -88,18 +88,10 @@ def folder_of(folder: Path, name: str) -> Path:
     return folder / name
 
 
-def fill(stack: Stack) -> None:
-    """Half the orders until a report hangs, kill -9; then a process that takes over, does the rest and ends well.
-
-    Prometheus asks the collector and Loki some seconds after its own start, and a rate needs two answers.
-    """
+def trade(stack: Stack) -> None:
+    """Fill it, and wait: Prometheus asks the collector and Loki some seconds after its own start, and a rate needs two answers."""
     assert wait_until(lambda: stack.prometheus.number('up{job="otelcol"}') == 1)
-    killed = run_shop(stack, first=0, count=ORDERS // 2, ending="hang", settings=EACH_SECOND)
-    for step in ("hanging", "delivered", "delivered"):
-        killed.wait_for(step)
-    killed.kill()
-    run_shop(stack, first=ORDERS // 2, count=ORDERS - ORDERS // 2, settings=EACH_SECOND)
-    wait_until_settled(stack)
+    fill(stack, ORDERS, settings=EACH_SECOND)
     assert wait_until(lambda: stack.prometheus.number(f"min(count_over_time({LAST_OF_THE_COLLECTOR}[1m]))") >= 2)
 
 
