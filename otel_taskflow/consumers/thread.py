@@ -30,8 +30,11 @@ _logger = logging.getLogger("otel_taskflow")
 class Helper(Protocol):
     """Takes events elsewhere for a while, in place of the consumer."""
 
-    def notice(self, events: int, lag: int) -> bool:
-        """The consumer is about to take so many of the events that wait. True if the helper takes them instead."""
+    def is_wanted(self, lag: int) -> bool:
+        """Whether so many events that wait are rather for the helper than for the consumer. For any thread."""
+
+    def notice(self, taken: int, lag: int) -> bool:
+        """The consumer took so many events since the last time, and so many wait. True if the helper takes these instead."""
 
     def run(self, advance: Callable[[int], None]) -> None:
         """Take events until the consumer has to go on; ``advance`` is told the last one."""
@@ -137,7 +140,9 @@ class ConsumerThread:
     @property
     def wants_slices(self) -> bool:
         """Whether it is to be offered slices now. Else ``pass_by`` it."""
-        return not self.is_helped and not self._is_laggard and self._is_listening()
+        if self.is_helped or self._is_laggard:
+            return False
+        return self._is_listening() and not (self.helper is not None and self.helper.is_wanted(self.lag))
 
     def pass_by(self, end: int) -> None:
         """There are events up to this one, of which it wants no slices.
@@ -193,13 +198,17 @@ class ConsumerThread:
             self.helper.dismiss()
 
     def _follow(self) -> None:
+        taken = 0
         try:
-            while (piece := self._next_slice()) is not None:
-                if self.helper is not None and self.helper.notice(len(piece.events), self.lag):
+            while self._wait_for_events():
+                if self.helper is not None and self.helper.notice(taken, self.lag):
                     self.is_helped = True
                     return
-                self._consume(piece)
-                self._advance(piece.last)
+                piece = self._next_slice()
+                if piece is not None:
+                    self._consume(piece)
+                    self._advance(piece.last)
+                taken = len(piece.events) if piece is not None else 0
         except Exception as error:  # noqa: BLE001 - the error boundary of reading; that of the consumer is in _consume
             self._boundary.caught(error)
 
@@ -219,23 +228,26 @@ class ConsumerThread:
         finally:
             self.is_helped = False
 
-    def _next_slice(self) -> JournalSlice | None:
-        while not self._stopped:
-            at = self.progress.at
-            with self._changed:
+    def _wait_for_events(self) -> bool:
+        """Block until there is something to take; False when it has to end."""
+        with self._changed:
+            while not self._stopped:
+                at = self.progress.at
                 while self._queue and self._queue[0].last <= at:
                     self._queue.popleft()
-                if self._queue and self._queue[0].first <= at + 1:
-                    self._changed.notify()
-                    return part_after(self._queue.popleft(), at)
-                if not self._queue and self._wanted <= at:
-                    self._is_laggard = False
-                    self._changed.wait()
-                    continue
-            piece = self._read_from_journal(at)
-            if piece is not None:
-                return piece
-        return None
+                if self._queue or self._wanted > at:
+                    return True
+                self._is_laggard = False
+                self._changed.wait()
+        return False
+
+    def _next_slice(self) -> JournalSlice | None:
+        at = self.progress.at
+        with self._changed:
+            if self._queue and self._queue[0].first <= at + 1:
+                self._changed.notify()
+                return part_after(self._queue.popleft(), at)
+        return self._read_from_journal(at)
 
     def _read_from_journal(self, at: int) -> JournalSlice | None:
         if self._reader.at != at:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -45,6 +46,7 @@ class LoopLag:
     def __init__(self) -> None:
         self.name_of: NameOf = _nobody
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._clock: int | None = None
         self._due: float | None = None
         self._culprit: str | None = None
         self._lags: deque[Lag] = deque(maxlen=int(MEMORY / PERIOD))
@@ -55,11 +57,11 @@ class LoopLag:
         """Measure this loop from now on, or none."""
         if loop is self._loop:
             return
-        self._loop, self._due, self._culprit = loop, None, None
+        self._loop, self._clock, self._due, self._culprit = loop, None, None, None
         self._lags.clear()
         if loop is not None:
             with suppress(RuntimeError):  # it was closed just now
-                loop.call_soon_threadsafe(self._go_on, loop)
+                loop.call_soon_threadsafe(self._begin, loop)
 
     def look(self) -> Lag:
         """How late it is: now, if it hangs, else at its last beat. Says so once if that is much."""
@@ -78,7 +80,20 @@ class LoopLag:
         lags = [each for each in list(self._lags) if each.at > monotonic() - MEMORY]
         return max([*lags, now], key=lambda each: each.seconds)
 
+    def spent(self) -> float | None:
+        """Processor seconds of the loop's thread so far; None if there is no loop, or the system keeps no such clock."""
+        clock = self._clock
+        try:
+            return None if clock is None else time.clock_gettime(clock)
+        except OSError:  # the thread has ended
+            return None
+
     # On the loop
+
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        if loop is self._loop:
+            self._clock = _clock_of_this_thread()
+            self._go_on(loop)
 
     def _go_on(self, loop: asyncio.AbstractEventLoop) -> None:
         if loop is self._loop:
@@ -114,6 +129,12 @@ class LoopLag:
         """The name of the task whose attempt, or a child of it, runs on the loop at this moment."""
         running = asyncio.current_task(loop)
         return None if running is None else _named_by_context(running) or self.name_of(running)
+
+
+def _clock_of_this_thread() -> int | None:
+    """Asked on the thread itself, for the id of one that has ended must not be passed on. Not kept by macOS."""
+    ask = getattr(time, "pthread_getcpuclockid", None)
+    return None if ask is None else ask(threading.get_ident())
 
 
 def _named_by_context(running: asyncio.Task[Any]) -> str | None:

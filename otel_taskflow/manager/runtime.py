@@ -285,7 +285,7 @@ class Runtime:
         records = self._signals.log_records
         if records is not None:
             records.resolve_with(self._resolve, self.store.writer.load_attempt)
-            records.hasten_if(lambda: self.tailer.is_awaited)
+            records.give_way(lambda: self.tailer.is_awaited, self.loops.lag.spent)
 
     def _stop_watching(self) -> None:
         """The last thing of all: what is lost while the other parts end counts too."""

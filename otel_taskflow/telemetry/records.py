@@ -95,9 +95,10 @@ class LogRecordConsumer:
         """Set ``resolve`` once the store is open, and what finds an attempt that began before this consumer began to listen."""
         self._resolve, self._load_attempt = resolve, load_attempt or _unknown
 
-    def hasten_if(self, is_awaited: Callable[[], bool]) -> None:
-        """Set what tells whether somebody waits for the records: then none is put off."""
-        self._rests = Rests(is_awaited)
+    def give_way(self, is_awaited: Callable[[], bool], spent: Callable[[], float | None]) -> None:
+        """Set what tells whether the app goes first: whether somebody waits for the records, and the processor seconds that the
+        app's event loop has spent."""
+        self._rests = Rests(is_awaited, spent)
 
     @property
     def remembered(self) -> int:

@@ -124,6 +124,38 @@ def test_the_measuring_keeps_no_loop_running_and_goes_on_with_the_next_one() -> 
     assert lag.worst() == lag.look()
 
 
+@pytest.mark.skipif(not hasattr(time, "pthread_getcpuclockid"), reason="the system keeps no clock for each thread")
+def test_what_the_loop_spent_is_that_of_its_thread_and_of_no_other() -> None:
+    lag = LoopLag()
+    assert lag.spent() is None
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    lag.follow(loop)
+    asyncio.run_coroutine_threadsafe(compute(0.2), loop).result(10)
+    busy = lag.spent()
+    assert busy is not None
+    assert busy >= 0.2
+    end = time.thread_time() + 0.2
+    while time.thread_time() < end:
+        pass
+    idle = lag.spent()
+    assert idle is not None
+    assert idle - busy < 0.1
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+    assert lag.spent() is None
+    lag.follow(None)
+    assert lag.spent() is None
+
+
+async def compute(seconds: float) -> None:
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
+
+
 def test_a_loop_that_is_closed_is_not_measured() -> None:
     lag, loop = LoopLag(), asyncio.new_event_loop()
     loop.close()

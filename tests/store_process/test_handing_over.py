@@ -13,9 +13,11 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from otel_taskflow import InMemoryLogger, TaskAdmin, TaskManager
+from otel_taskflow.consumers.slices import Decoder, Reader
 from otel_taskflow.consumers.store_process import host
 from otel_taskflow.consumers.store_process.messages import AT_ONCE
 from otel_taskflow.model import TaskStatus
+from otel_taskflow.ports import JournalHeader, JournalSlice
 from otel_taskflow.web.api import BEHIND
 from tests.processes.waiting import PATIENCE, is_alive, until
 from tests.store_process.counting import PASSWORD, Counting
@@ -50,6 +52,26 @@ def test_what_waits_is_left_to_a_process_that_is_about_to_come(
     assert counting.process.pid is None
     assert counting.process.notice(1, host.MUCH)
     assert counting.process.pid is not None
+
+
+def test_when_much_waits_the_process_is_called_before_any_of_it_is_read_here(
+    counting: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counting.add(3)
+    assert counting.manager.drain(PATIENCE)
+    read_here: list[int] = []
+    next_slice = Decoder.next_slice
+
+    def read(decoder: Decoder, header: JournalHeader, reader: Reader) -> JournalSlice | None:
+        piece = next_slice(decoder, header, reader)
+        read_here.append(0 if piece is None else len(piece.events))
+        return piece
+
+    monkeypatch.setattr(Decoder, "next_slice", read)
+    counting.add(host.MUCH)
+    until(lambda: counting.process.is_lent)
+    assert sum(read_here) < host.MUCH / 2
+    counting.check()
 
 
 def test_it_ends_with_the_manager(counting: Counting) -> None:

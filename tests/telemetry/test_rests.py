@@ -8,21 +8,30 @@ import pytest
 
 from otel_taskflow import TaskManager, task_log
 from otel_taskflow.telemetry import rests
-from otel_taskflow.telemetry.rests import CALM, LATE, LONG, LONG_STRETCH, OLD, RECENT, SHORT, STRETCH, Rests
+from otel_taskflow.telemetry.rests import CALM, LATE, LONG, LONG_STRETCH, OLD, RECENT, SHARE, SHORT, STRETCH, Rests
 from tests.telemetry.parts import Recorder
 
 NOW = 1_780_000_000_000_000_000
 
 
 class Interpreter:
-    """A clock that moves by the pauses, each one longer by the time that others have the lock."""
+    """A clock that moves by the pauses, each one longer by the time that others have the lock.
 
-    def __init__(self, taken: float, age: float = 0.0, *, is_awaited: bool = False) -> None:
-        self.seconds = 0.0
+    Meanwhile the app's event loop computes for a ``share`` of the time; None: nobody knows.
+    """
+
+    def __init__(self, taken: float, age: float = 0.0, *, share: float | None = None, is_awaited: bool = False) -> None:
+        self.seconds = self.spent = 0.0
         self.pauses: list[float] = []
-        self.taken = taken
+        self.taken, self.share = taken, share
         self._reached = NOW - int(age * 1e9)
-        self.rests = Rests(lambda: is_awaited, pause=self._pause, clock=lambda: self.seconds, now=lambda: NOW)
+        self.rests = Rests(
+            lambda: is_awaited,
+            lambda: None if self.share is None else self.spent,
+            pause=self._pause,
+            clock=lambda: self.seconds,
+            now=lambda: NOW,
+        )
 
     def rest(self) -> None:
         self.rests.rest(self._reached)
@@ -30,6 +39,13 @@ class Interpreter:
     def _pause(self, seconds: float) -> None:
         self.pauses.append(seconds)
         self.seconds += seconds + self.taken
+        self.spent += (seconds + self.taken) * (self.share or 0.0)
+
+    def rest_for(self, seconds: float) -> None:
+        """Rest again and again."""
+        end = self.seconds + seconds
+        while self.seconds < end:
+            self.rest()
 
 
 def test_a_calm_app_is_left_alone_for_a_moment_only() -> None:
@@ -41,25 +57,46 @@ def test_a_calm_app_is_left_alone_for_a_moment_only() -> None:
 
 def test_an_app_that_stays_calm_is_left_alone_less_often() -> None:
     app = Interpreter(taken=LATE / 10)
-    for _ in range(CALM - 1):
-        app.rest()
-        assert app.rests.stretch == STRETCH
-    app.rest()
+    app.rest_for(CALM * 0.9)
+    assert app.rests.stretch == STRETCH
+    app.rest_for(CALM * 0.2)
     assert app.rests.stretch == LONG_STRETCH
-    assert app.pauses == [SHORT] * CALM
+    assert set(app.pauses) == {SHORT}
 
 
 def test_an_app_that_becomes_busy_has_to_be_calm_for_as_long_again() -> None:
     app = Interpreter(taken=0.0)
-    for _ in range(CALM):
-        app.rest()
+    app.rest_for(CALM * 1.1)
     app.taken = LATE * 2
     app.rest()
     assert app.rests.stretch == 1
     app.taken = 0.0
-    for _ in range(CALM - 1):
-        app.rest()
-        assert app.rests.stretch == STRETCH
+    app.rest_for(CALM * 0.9)
+    assert app.rests.stretch == STRETCH
+    app.rest_for(CALM * 0.2)
+    assert app.rests.stretch == LONG_STRETCH
+
+
+def test_an_app_that_answers_too_quickly_to_make_a_rest_late_goes_first_too() -> None:
+    app = Interpreter(taken=0.0, share=SHARE * 3)
+    app.rest_for(LONG * 1.1)
+    assert app.pauses[-1] == LONG
+    assert app.rests.stretch == 1
+
+
+def test_an_event_loop_that_only_keeps_its_timers_is_no_busy_app() -> None:
+    app = Interpreter(taken=0.0, share=SHARE / 3)
+    app.rest_for(CALM * 1.1)
+    assert set(app.pauses) == {SHORT}
+    assert app.rests.stretch == LONG_STRETCH
+
+
+def test_a_loop_that_ends_meanwhile_says_nothing_about_the_app() -> None:
+    app = Interpreter(taken=0.0, share=0.5)
+    app.rest()
+    app.share = None
+    app.rest_for(LONG * 2)
+    assert set(app.pauses) == {SHORT}
 
 
 @pytest.mark.parametrize("age", [0.0, RECENT, -3600.0])

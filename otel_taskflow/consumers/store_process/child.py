@@ -31,7 +31,7 @@ from otel_taskflow.stores.sqlite import SqliteWriter
 
 SLICE = 1000
 """Events at once. Nobody waits for the interpreter here, but other processes for the store's lock."""
-TELL_EVERY = 0.01
+TELL_EVERY = 0.05
 """Seconds between two messages about progress while there is more to do."""
 LEASE_LIMIT = 60.0
 """Seconds after which a process that nobody needs ends."""
@@ -56,7 +56,7 @@ def serve(connection: Connection) -> None:
 
 def _write(connection: Connection, lease: Lease) -> None:
     # The file is not closed: the ballast beside it is the parent's too.
-    writer = SqliteWriter(lease.store, syncs_commits=lease.syncs_commits)
+    writer = SqliteWriter(lease.store, syncs_commits=lease.syncs_commits, is_alone=True)
     fold = Fold(lease.header.journal_id, loading(writer), unfinished=receive_unfinished(connection))
     work = _Work(connection, lease, writer, fold)
     why, said = "", _Said()

@@ -12,9 +12,9 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from multiprocessing.connection import Connection
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from otel_taskflow.consumers.pace import rest
 from otel_taskflow.consumers.store import StoreConsumer
@@ -34,9 +34,6 @@ from otel_taskflow.lifecycle.fold import Entry
 from otel_taskflow.ports import Store
 from otel_taskflow.stores import SqliteStore
 from otel_taskflow.values import Redaction
-
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
 
 MUCH = 2_000
 """Events within a second, or waiting, from which on a process is worth while."""
@@ -91,10 +88,14 @@ class StoreProcess:
         child = self._child
         return None if child is None else child.process.pid
 
-    def notice(self, events: int, lag: int) -> bool:
-        """So many events are to be written, so many wait. True if a process stands ready to write them."""
-        self._load.add(events)
-        if self._child is None and self._is_worth_while(lag - events):
+    def is_wanted(self, lag: int) -> bool:
+        """Whether so many events that wait are for a process: reading them here first would only hold it up. For any thread."""
+        return lag >= MUCH and self._may_try
+
+    def notice(self, taken: int, lag: int) -> bool:
+        """So many events were written here since the last time, and so many wait. True if a process stands ready to write them."""
+        self._load.add(taken)
+        if self._child is None and self._load.events + lag >= MUCH and self._may_try:
             self._start()
         if self._child is None:
             return False
@@ -107,11 +108,10 @@ class StoreProcess:
             self._not_before = monotonic() + AGAIN
         return False
 
-    def _is_worth_while(self, rest: int) -> bool:
-        """``rest``: what waits behind that which was counted."""
-        if self._is_closed or monotonic() < self._not_before:
-            return False
-        return self._load.events + rest >= MUCH
+    @property
+    def _may_try(self) -> bool:
+        """Whether no try went wrong a short while ago."""
+        return not self._is_closed and monotonic() >= self._not_before
 
     def run(self, advance: Advance) -> None:
         """Let it write, from where this process is, until it gives the store back or is gone. Raises nothing of its doing."""
@@ -275,20 +275,18 @@ class _Child:
     """A process that has no lease yet, or has one. Raises OSError if it cannot be started."""
 
     def __init__(self) -> None:
-        # Nothing for an app that never has much to write.
-        from multiprocessing.connection import Connection
-
         ours, theirs = socket.socketpair()
-        self._is_ready, self._ready_by = False, monotonic() + START_LIMIT
         with ours, theirs:
+            # Before it starts, so that it need not wait until this thread has the interpreter again.
+            path = [str(Path(place or ".").absolute()) for place in sys.path]
+            connection = Connection(ours.detach())
+            connection.send_bytes(json.dumps(path).encode())
             command = [sys.executable, "-I", str(BOOT), str(theirs.fileno())]
             self.process = subprocess.Popen(  # noqa: S603 - our own file
                 command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
             )
-            self.connection: Connection = Connection(ours.detach())
-        path = [str(Path(place or ".").absolute()) for place in sys.path]
-        with suppress(OSError):  # it is gone already, as will be seen
-            self.connection.send_bytes(json.dumps(path).encode())
+        self.connection = connection
+        self._is_ready, self._ready_by = False, monotonic() + START_LIMIT
 
     def is_ready(self) -> bool:
         """Whether it waits for a lease."""

@@ -9,14 +9,26 @@ from itertools import zip_longest
 
 from otel_taskflow.errors import StoreReplacedError
 from otel_taskflow.ports import RollupDelta, StoreWrite
-from otel_taskflow.sqlite.inserting import Insert
-from otel_taskflow.stores.sqlite.rows import Tuple, attempt_to_tuple, log_to_tuple, rollup_to_tuple, task_to_tuple
+from otel_taskflow.sqlite.inserting import FEW, MANY, Insert
+from otel_taskflow.stores.sqlite.rows import attempt_to_tuple, log_to_tuple, rollup_to_tuple, task_to_tuple
 from otel_taskflow.stores.sqlite.statements import SQL
 
-_insert_of = {name: Insert(SQL[name]) for name in ("put_task", "put_attempt", "add_log", "add_change", "announce_task")}
+Inserts = Mapping[str, Insert]
+"""By the name of the statement."""
 
 
-def apply(connection: sqlite3.Connection, write: StoreWrite, expected: int = 0) -> int:
+def _inserts_of(sizes: Sequence[int]) -> Inserts:
+    names = ("put_task", "put_attempt", "add_log", "add_change", "announce_task")
+    return {name: Insert(SQL[name], sizes) for name in names}
+
+
+BESIDE_AN_APP: Inserts = _inserts_of(FEW)
+ALONE: Inserts = _inserts_of(MANY)
+
+
+def apply(
+    connection: sqlite3.Connection, write: StoreWrite, expected: int = 0, inserts: Inserts = BESIDE_AN_APP
+) -> int:
     """Write the slice and its offset; return the last change number. Nothing changes if it was written before.
 
     Raises StoreReplacedError if the offset is below the one that is ``expected``.
@@ -28,11 +40,12 @@ def apply(connection: sqlite3.Connection, write: StoreWrite, expected: int = 0) 
         )
     if write.offset <= offset:
         return last_change
-    _insert(connection, "put_task", map(task_to_tuple, write.tasks))
-    keys = _keys(connection, write)
-    changes = announce(connection, keys.values(), last_change)
-    _put_attempts(connection, write, keys)
-    _add_logs(connection, write, keys, changes)
+    inserts["put_task"](connection, map(task_to_tuple, write.tasks))
+    keys = _keys(connection, write, inserts["announce_task"])
+    changes = announce(connection, keys.values(), last_change, inserts)
+    attempts = ((keys[row.task_id], *attempt_to_tuple(row)) for row in write.attempts)
+    inserts["put_attempt"](connection, attempts)
+    _add_logs(connection, write, keys, changes, inserts["add_log"])
     for delta in write.rollups:
         _add_rollup(connection, delta)
     connection.execute(SQL["put_offset"], (write.journal_id, write.offset))
@@ -51,19 +64,17 @@ def stored_offset(connection: sqlite3.Connection, journal_id: str) -> int:
     return found[0] if found else 0
 
 
-def announce(connection: sqlite3.Connection, task_keys: Iterable[int], last_change: int) -> Mapping[int, int]:
+def announce(
+    connection: sqlite3.Connection, task_keys: Iterable[int], last_change: int, inserts: Inserts = BESIDE_AN_APP
+) -> Mapping[int, int]:
     """Enter tasks into the change feed, each under a number of its own; return the numbers by task key."""
     changes = {key: number for number, key in enumerate(task_keys, last_change + 1)}
-    _insert(connection, "add_change", ((number, key) for key, number in changes.items()))
+    inserts["add_change"](connection, ((number, key) for key, number in changes.items()))
     connection.execute(SQL["set_counter"], (last_change + len(changes), "last_change"))
     return changes
 
 
-def _insert(connection: sqlite3.Connection, name: str, rows: Iterable[Tuple]) -> int:
-    return _insert_of[name](connection, rows)
-
-
-def _keys(connection: sqlite3.Connection, write: StoreWrite) -> Mapping[str, int]:
+def _keys(connection: sqlite3.Connection, write: StoreWrite, announce_tasks: Insert) -> Mapping[str, int]:
     """The internal keys of all tasks of a slice, of unknown ones too: a line may come before its task's row."""
     times = {row.task_id: row.time for row in write.logs}
     times.update((row.task_id, row.started_at) for row in write.attempts)
@@ -71,7 +82,7 @@ def _keys(connection: sqlite3.Connection, write: StoreWrite) -> Mapping[str, int
     keys = _known_keys(connection, list(times))
     missing = [(task_id, time) for task_id, time in times.items() if task_id not in keys]
     if missing:
-        _insert(connection, "announce_task", missing)
+        announce_tasks(connection, missing)
         keys.update(_known_keys(connection, [task_id for task_id, _ in missing]))
     return keys
 
@@ -80,19 +91,19 @@ def _known_keys(connection: sqlite3.Connection, task_ids: Sequence[str]) -> dict
     return dict(connection.execute(SQL["keys_of_tasks"], (json.dumps(task_ids),)))
 
 
-def _put_attempts(connection: sqlite3.Connection, write: StoreWrite, keys: Mapping[str, int]) -> None:
-    _insert(connection, "put_attempt", ((keys[row.task_id], *attempt_to_tuple(row)) for row in write.attempts))
-
-
 def _add_logs(
-    connection: sqlite3.Connection, write: StoreWrite, keys: Mapping[str, int], changes: Mapping[int, int]
+    connection: sqlite3.Connection,
+    write: StoreWrite,
+    keys: Mapping[str, int],
+    changes: Mapping[int, int],
+    add_lines: Insert,
 ) -> None:
     if not write.logs:
         return
     (newest,) = connection.execute(SQL["newest_log"]).fetchone()
     numbers = {task_id: (key, changes[key]) for task_id, key in keys.items()}
     rows = ((*numbers[row.task_id], *log_to_tuple(row)) for row in write.logs)
-    added = _insert(connection, "add_log", rows)
+    added = add_lines(connection, rows)
     connection.execute(SQL["index_log_words"], (newest,))
     connection.execute(SQL["add_to_counter"], (added, "logs"))
 

@@ -14,6 +14,7 @@ from otel_taskflow.sqlite.aside import asides
 from otel_taskflow.sqlite.checkpoint import WAL_LIMIT
 from otel_taskflow.sqlite.database import FileDatabase
 from otel_taskflow.sqlite.naming import is_full
+from otel_taskflow.stores.sqlite.apply import ALONE, BESIDE_AN_APP
 from otel_taskflow.stores.sqlite.ballast import Ballast
 from otel_taskflow.stores.sqlite.file_reader import SqliteReader
 from otel_taskflow.stores.sqlite.schema import MIGRATIONS, label
@@ -25,9 +26,14 @@ class SqliteWriter(SqlWriter):
     """Writes the file: in WAL mode, so that readers and the one writer of the moment do not wait for each other.
 
     A file that is damaged is moved to ``*.corrupt-<time>``, and a fresh one is used.
+
+    Args:
+        path: The file.
+        syncs_commits: Whether each commit waits for the disk.
+        is_alone: Whether this process does nothing else, so that nobody wants the interpreter lock.
     """
 
-    def __init__(self, path: Path, *, syncs_commits: bool = False) -> None:
+    def __init__(self, path: Path, *, syncs_commits: bool = False, is_alone: bool = False) -> None:
         self._path = path
         self._asides_before: set[Path] = set()
         self.replaced = 0
@@ -35,7 +41,7 @@ class SqliteWriter(SqlWriter):
         database = FileDatabase(
             path, label(str(path)), MIGRATIONS, self._on_replaced, syncs_commits=syncs_commits, wal_limit=WAL_LIMIT
         )
-        super().__init__(database)
+        super().__init__(database, ALONE if is_alone else BESIDE_AN_APP)
         self.suspect = database.suspect
         """What a reader calls that has met damage."""
         self.ballast = Ballast(path)

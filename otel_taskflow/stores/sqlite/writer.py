@@ -13,7 +13,7 @@ from otel_taskflow.model import AttemptRow, TaskRow
 from otel_taskflow.ports import Command, StoreUsage, StoreWrite
 from otel_taskflow.sqlite.database import Database
 from otel_taskflow.sqlite.remembered import Remembered
-from otel_taskflow.stores.sqlite.apply import announce, apply, counter, stored_offset
+from otel_taskflow.stores.sqlite.apply import BESIDE_AN_APP, Inserts, announce, apply, counter, stored_offset
 from otel_taskflow.stores.sqlite.prune import Strides, count_tasks, prune, used_bytes
 from otel_taskflow.stores.sqlite.rows import attempt_from_tuple, task_from_tuple
 from otel_taskflow.stores.sqlite.statements import SQL
@@ -39,10 +39,11 @@ class _Litter(NamedTuple):
 
 
 class SqlWriter:
-    """StoreWriter over a database."""
+    """StoreWriter over a database. ``inserts``: how it puts rows into it."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, inserts: Inserts = BESIDE_AN_APP) -> None:
         self._database = database
+        self._inserts = inserts
         self._remembered = Remembered(database)
         self._strides = Strides()
         self._offsets: dict[str, int] = {}
@@ -66,7 +67,7 @@ class SqlWriter:
         """
         journal_id, expected = write.journal_id, self._offsets.get(write.journal_id, 0)
         try:
-            last_change = self._database.write(lambda connection: apply(connection, write, expected))
+            last_change = self._database.write(lambda connection: apply(connection, write, expected, self._inserts))
         except StoreReplacedError:
             self._offsets.pop(journal_id, None)
             raise
