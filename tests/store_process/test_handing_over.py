@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import sys
 import threading
+import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +75,27 @@ def test_when_much_waits_the_process_is_called_before_any_of_it_is_read_here(
     until(lambda: counting.process.is_lent)
     assert sum(read_here) < host.MUCH / 2
     counting.check()
+
+
+def test_what_comes_while_it_writes_is_gathered_for_one_commit(counting: Counting) -> None:
+    counting.hand_over()
+    adding = threading.Thread(target=add_steadily, args=(counting, 0.6))
+    versions = set()
+    with closing(sqlite3.connect(counting.folder / "tasks.db")) as connection:
+        adding.start()
+        while adding.is_alive():
+            versions.add(connection.execute("PRAGMA data_version").fetchone())
+            time.sleep(0.001)
+    assert counting.manager.drain(PATIENCE)
+    assert 1 < len(versions) < 30
+
+
+def add_steadily(counting: Counting, seconds: float) -> None:
+    """More than can be written one by one."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        counting.add(1)
+        time.sleep(0.0002)
 
 
 def test_it_ends_with_the_manager(counting: Counting) -> None:

@@ -105,7 +105,7 @@ class _Work:
                 self._take(piece)
             elif self._reader.end > self._reader.at:
                 self._miss()
-            else:
+            if self._is_level(piece):
                 self._tell(is_level=True)
                 self._connection.poll(LOOK_EVERY)
 
@@ -129,6 +129,10 @@ class _Work:
         self.at = piece.last
         if monotonic() - self._told_at > TELL_EVERY:
             self._tell(is_level=False)
+
+    def _is_level(self, piece: JournalSlice | None) -> bool:
+        """Whether to wait for the parent's bell. What came since is gathered there: a commit costs as much as many rows."""
+        return self._reader.end <= self._reader.at if piece is None else piece.last - piece.first + 1 < SLICE
 
     def _miss(self) -> None:
         """The number of the last record is ahead of what can be read."""
