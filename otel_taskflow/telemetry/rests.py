@@ -16,7 +16,11 @@ SHORT = 0.00025
 LATE = 0.0003
 """Seconds that a rest lasts longer than it should when others have the interpreter lock."""
 SHARE = 0.01
-"""Of the time that its event loop computes, above which an app is busy: one that answers quickly makes no rest late."""
+"""Of the time that its event loop computes, above which an app has requests: one that answers quickly makes no rest late."""
+PAUSE = 0.003
+"""Seconds of a rest then: making a record takes a hundredth of that, so hardly a request meets one."""
+LARGE_SHARE = 0.25
+"""Of the time, above which it is busy, as it is when a rest was late."""
 LONG = 0.02
 """Seconds of a rest then: tasks go first, their records follow when there is time. Also between two looks at the loop."""
 RECENT = 10.0
@@ -26,7 +30,7 @@ OLD = 30.0
 
 
 class Rests:
-    """Short ones while the app has little to do, long ones while it is busy and nobody waits for the records.
+    """Short ones while the app has nothing to do, longer ones while it works and nobody waits for the records.
 
     Args:
         is_awaited: Whether somebody waits for them, as at the end of the process.
@@ -47,8 +51,10 @@ class Rests:
     ) -> None:
         self._is_awaited, self._pause, self._clock, self._now = is_awaited, pause, clock, now
         self._spent = spent
-        self._busy_at = self._looked_at = clock()
+        self._worked_at = self._looked_at = clock()
         self._spent_then = spent()
+        self._share = 0.0
+        """Of the time before the last look that the event loop computed."""
         self.stretch = STRETCH
         """Records to make before the next rest."""
 
@@ -57,22 +63,24 @@ class Rests:
         begin = self._clock()
         self._pause(SHORT)
         end = self._clock()
-        is_busy = self._loop_works(end) or end - begin > SHORT + LATE
-        if self._is_awaited() or not is_busy:
-            self.stretch = STRETCH if end - self._busy_at < CALM else LONG_STRETCH
+        self._look(end)
+        is_busy = end - begin > SHORT + LATE or self._share > LARGE_SHARE
+        if self._is_awaited() or not (is_busy or self._share > SHARE):
+            self.stretch = STRETCH if end - self._worked_at < CALM else LONG_STRETCH
             return
-        self._busy_at = end
+        self._worked_at = end
         patience = patience_at((self._now() - reached) / 1e9)
-        self._pause(LONG * patience)
+        self._pause((LONG if is_busy else PAUSE) * patience)
         self.stretch = max(1, round(STRETCH * (1 - patience)))
 
-    def _loop_works(self, at: float) -> bool:
-        """Whether the event loop has computed for more than its share since the last look, which was ``LONG`` ago at least."""
+    def _look(self, at: float) -> None:
+        """See what the event loop has done, if it is time."""
         elapsed = at - self._looked_at
         if elapsed < LONG:
-            return False
-        before, self._spent_then, self._looked_at = self._spent_then, self._spent(), at
-        return before is not None and self._spent_then is not None and self._spent_then - before > SHARE * elapsed
+            return
+        before, now = self._spent_then, self._spent()
+        self._spent_then, self._looked_at = now, at
+        self._share = 0.0 if before is None or now is None else (now - before) / elapsed
 
 
 def patience_at(age: float) -> float:

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from otel_taskflow import TaskManager
 from otel_taskflow.manager import readers as readers_module
 from otel_taskflow.stores import MemoryStore
+from tests.processes.waiting import until
 
 PATIENCE = 10.0
 
@@ -124,6 +125,7 @@ def test_a_loop_that_is_held_does_not_hold_the_stop(
     assert time.monotonic() - begun < PATIENCE / 2
     assert store.closed_on == []
     goes_on.set()
+    until(lambda: store.closed_on == [beside])
 
 
 def test_a_reader_that_cannot_be_closed_is_told_and_the_stop_goes_on(

@@ -71,9 +71,10 @@ def test_when_much_waits_the_process_is_called_before_any_of_it_is_read_here(
         return piece
 
     monkeypatch.setattr(Decoder, "next_slice", read)
-    counting.add(host.MUCH)
+    lines = 2_000
+    counting.add(lines)
     until(lambda: counting.process.is_lent)
-    assert sum(read_here) < host.MUCH / 2
+    assert sum(read_here) < lines / 2
     counting.check()
 
 

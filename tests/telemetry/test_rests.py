@@ -8,7 +8,20 @@ import pytest
 
 from otel_taskflow import TaskManager, task_log
 from otel_taskflow.telemetry import rests
-from otel_taskflow.telemetry.rests import CALM, LATE, LONG, LONG_STRETCH, OLD, RECENT, SHARE, SHORT, STRETCH, Rests
+from otel_taskflow.telemetry.rests import (
+    CALM,
+    LARGE_SHARE,
+    LATE,
+    LONG,
+    LONG_STRETCH,
+    OLD,
+    PAUSE,
+    RECENT,
+    SHARE,
+    SHORT,
+    STRETCH,
+    Rests,
+)
 from tests.telemetry.parts import Recorder
 
 NOW = 1_780_000_000_000_000_000
@@ -77,11 +90,20 @@ def test_an_app_that_becomes_busy_has_to_be_calm_for_as_long_again() -> None:
     assert app.rests.stretch == LONG_STRETCH
 
 
-def test_an_app_that_answers_too_quickly_to_make_a_rest_late_goes_first_too() -> None:
-    app = Interpreter(taken=0.0, share=SHARE * 3)
+@pytest.mark.parametrize(("share", "pause"), [(SHARE * 3, PAUSE), (LARGE_SHARE * 1.5, LONG)])
+def test_an_app_that_answers_too_quickly_to_make_a_rest_late_goes_first_too(share: float, pause: float) -> None:
+    app = Interpreter(taken=0.0, share=share)
     app.rest_for(LONG * 1.1)
-    assert app.pauses[-1] == LONG
+    app.pauses.clear()
+    app.rest_for(LONG * 3)
+    assert app.pauses == [SHORT, pause] * (len(app.pauses) // 2)
     assert app.rests.stretch == 1
+
+
+def test_an_app_with_few_requests_has_hundreds_of_records_in_a_second() -> None:
+    app = Interpreter(taken=0.0, share=SHARE * 3)
+    app.rest_for(1.0)
+    assert len(app.pauses) / 2 > 250
 
 
 def test_an_event_loop_that_only_keeps_its_timers_is_no_busy_app() -> None:
