@@ -16,11 +16,11 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from otel_taskflow import InMemoryLogger, TaskAdmin, TaskManager
-from otel_taskflow.consumers.slices import Decoder, Reader
 from otel_taskflow.consumers.store_process import host
 from otel_taskflow.consumers.store_process.messages import AT_ONCE
+from otel_taskflow.consumers.thread import ConsumerThread
 from otel_taskflow.model import TaskStatus
-from otel_taskflow.ports import JournalHeader, JournalSlice
+from otel_taskflow.ports import JournalSlice
 from otel_taskflow.web.api import BEHIND
 from tests.processes.waiting import PATIENCE, is_alive, until
 from tests.store_process.counting import PASSWORD, Counting
@@ -57,24 +57,24 @@ def test_what_waits_is_left_to_a_process_that_is_about_to_come(
     assert counting.process.pid is not None
 
 
-def test_when_much_waits_the_process_is_called_before_any_of_it_is_read_here(
+def test_when_much_waits_the_process_is_called_before_any_of_it_is_handed_out_here(
     counting: Counting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counting.add(3)
     assert counting.manager.drain(PATIENCE)
-    read_here: list[int] = []
-    next_slice = Decoder.next_slice
+    handed: list[int] = []
+    offer = ConsumerThread.offer
 
-    def read(decoder: Decoder, header: JournalHeader, reader: Reader) -> JournalSlice | None:
-        piece = next_slice(decoder, header, reader)
-        read_here.append(0 if piece is None else len(piece.events))
-        return piece
+    def hand(thread: ConsumerThread, piece: JournalSlice) -> None:
+        if thread.consumer.name == "store":
+            handed.append(len(piece.events))
+        offer(thread, piece)
 
-    monkeypatch.setattr(Decoder, "next_slice", read)
+    monkeypatch.setattr(ConsumerThread, "offer", hand)
     lines = 2_000
     counting.add(lines)
     until(lambda: counting.process.is_lent)
-    assert sum(read_here) < lines / 2
+    assert sum(handed) < lines / 2
     counting.check()
 
 
