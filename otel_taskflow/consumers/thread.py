@@ -140,9 +140,8 @@ class ConsumerThread:
     @property
     def wants_slices(self) -> bool:
         """Whether it is to be offered slices now. Else ``pass_by`` it."""
-        if self.is_helped or self._is_laggard:
-            return False
-        return self._is_listening() and not (self.helper is not None and self.helper.is_wanted(self.lag))
+        is_helped = self.is_helped or (self.helper is not None and self.helper.is_wanted(self.lag))
+        return not (is_helped or self._is_laggard) and self._is_listening()
 
     def pass_by(self, end: int) -> None:
         """There are events up to this one, of which it wants no slices.

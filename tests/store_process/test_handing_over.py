@@ -99,6 +99,16 @@ def add_steadily(counting: Counting, seconds: float) -> None:
         time.sleep(0.0002)
 
 
+def test_where_the_path_is_too_long_for_a_process_to_be_told_everything_is_written_here(
+    counting: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path, *(f"/srv/{'long' * 50}/{number}" for number in range(1000))])
+    for _ in range(3):
+        counting.add(100)
+    counting.check()
+    assert counting.process.pid is None
+
+
 def test_it_ends_with_the_manager(counting: Counting) -> None:
     pid = counting.hand_over()
     counting.add(1000)

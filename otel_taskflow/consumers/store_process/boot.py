@@ -1,4 +1,4 @@
-"""The first lines of the process that writes the store: ``python -I boot.py DESCRIPTOR``.
+"""The first lines of the process that writes the store: ``python -I boot.py DESCRIPTOR PATH``.
 
 Isolated, since neither the user's start-up hooks nor ``__main__`` have any business there; it imports from where its parent does.
 """
@@ -16,15 +16,12 @@ BEHIND_THE_APP = 5
 
 
 def main() -> None:
-    """Wait for the first message, the parent's ``sys.path``, and serve. The parent decides when to end, no signal to the group."""
+    """Import from the parent's ``sys.path``, a JSON array, and serve. The parent decides when to end, no signal to the group."""
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, signal.SIG_IGN)
     os.nice(BEHIND_THE_APP)
     connection = Connection(int(sys.argv[1]))
-    try:
-        sys.path[:] = json.loads(connection.recv_bytes())
-    except EOFError:
-        return
+    sys.path[:] = json.loads(sys.argv[2])
     from otel_taskflow.consumers.store_process.child import serve
 
     serve(connection)

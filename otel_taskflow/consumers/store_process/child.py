@@ -101,12 +101,16 @@ class _Work:
         """Raises what is out of the ordinary; EOFError, OSError if the parent is gone."""
         while not self._is_over():
             piece = self._decoder.next_slice(self._lease.header, self._reader)
+            if piece is None and self._reader.end > self._reader.at:
+                self._miss()
+                continue
             if piece is not None:
                 self._take(piece)
-            elif self._reader.end > self._reader.at:
-                self._miss()
-            if self._is_level(piece):
-                self._tell(is_level=True)
+            # What comes from here on is gathered by the parent, which rings: a commit costs as much as many rows.
+            is_level = piece is None or piece.last - piece.first + 1 < SLICE
+            if is_level or monotonic() - self._told_at > TELL_EVERY:
+                self._tell(is_level)
+            if is_level:
                 self._connection.poll(LOOK_EVERY)
 
     def _is_over(self) -> bool:
@@ -127,12 +131,6 @@ class _Work:
             self._fold.undo()
             raise
         self.at = piece.last
-        if monotonic() - self._told_at > TELL_EVERY:
-            self._tell(is_level=False)
-
-    def _is_level(self, piece: JournalSlice | None) -> bool:
-        """Whether to wait for the parent's bell. What came since is gathered there: a commit costs as much as many rows."""
-        return self._reader.end <= self._reader.at if piece is None else piece.last - piece.first + 1 < SLICE
 
     def _miss(self) -> None:
         """The number of the last record is ahead of what can be read."""
@@ -142,7 +140,7 @@ class _Work:
             raise JournalError(f"the events after {self._reader.at} are not in the files of the journal")
         sleep(PATIENCE / 20)
 
-    def _tell(self, *, is_level: bool) -> None:
+    def _tell(self, is_level: bool) -> None:
         self._told_at = monotonic()
         self._connection.send(Committed(self.at, is_level))
 

@@ -276,16 +276,14 @@ class _Child:
 
     def __init__(self) -> None:
         ours, theirs = socket.socketpair()
+        path = [str(Path(place or ".").absolute()) for place in sys.path]
         with ours, theirs:
-            # Before it starts, so that it need not wait until this thread has the interpreter again.
-            path = [str(Path(place or ".").absolute()) for place in sys.path]
-            connection = Connection(ours.detach())
-            connection.send_bytes(json.dumps(path).encode())
-            command = [sys.executable, "-I", str(BOOT), str(theirs.fileno())]
+            # All that it needs to start, so that it need not wait until this thread has the interpreter again.
+            command = [sys.executable, "-I", str(BOOT), str(theirs.fileno()), json.dumps(path)]
             self.process = subprocess.Popen(  # noqa: S603 - our own file
                 command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
             )
-        self.connection = connection
+            self.connection = Connection(ours.detach())
         self._is_ready, self._ready_by = False, monotonic() + START_LIMIT
 
     def is_ready(self) -> bool:
