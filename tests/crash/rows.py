@@ -30,7 +30,11 @@ class Rows:
 
         async def ask(reader: StoreReader) -> list[TaskDetail]:
             page = await reader.list_tasks(TaskFilter(), 1000)
-            found = [await reader.get_task(task.task_id) for task in page.tasks]
+            tasks = [*page.tasks]
+            while page.cursor is not None:
+                page = await reader.list_tasks(TaskFilter(), 1000, page.cursor)
+                tasks += page.tasks
+            found = [await reader.get_task(task.task_id) for task in tasks]
             return [each for each in reversed(found) if each is not None]
 
         return self._ask(ask)
