@@ -1,16 +1,114 @@
-"""Idempotency keys of this process, newer than what the store has seen."""
+"""Which task has an idempotency key: this process knows its own, the store the older ones, claims those just added elsewhere."""
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 
 from otel_taskflow.engine.live import LiveTask, Phase
+from otel_taskflow.errors import JournalError, StoreUnavailableError
+from otel_taskflow.journal.claimed_keys import ClaimedKey, ClaimedKeys
+from otel_taskflow.journal.writer import JournalWriter
 from otel_taskflow.model import TaskStatus
+from otel_taskflow.ports import Store, StoreWriter
+
+_HOLDING = frozenset({TaskStatus.PENDING, TaskStatus.RUNNING, TaskStatus.SUCCESS})
+_logger = logging.getLogger("otel_taskflow")
+
+
+class Turn:
+    """Somebody asks for a key, and nobody else can meanwhile. ``holder`` is the id of the task that has it, if there is one."""
+
+    def __init__(self, holder: str | None, claimed: ClaimedKey | None = None) -> None:
+        self.holder = holder
+        self._claimed = claimed
+
+    def claim(self, task_id: str) -> None:
+        """A task that is about to be added has the key."""
+        if self._claimed is not None:
+            with suppress(OSError):  # Without room on the disk it still holds here at once, and elsewhere soon.
+                self._claimed.claim(task_id)
+
+
+class IdempotencyKeys:
+    """Makes looking a key up and adding its task one step, for all processes of a folder."""
+
+    def __init__(self) -> None:
+        self._recent = RecentKeys()
+        self._was_warned = False
+
+    def remember(self, name: str, key: str, task: LiveTask) -> None:
+        """This task has the key now."""
+        self._recent.remember(name, key, task)
+
+    def forget(self) -> None:
+        """At a start: the store knows what was finished before it, or nobody is to know it."""
+        self._recent.clear()
+
+    @contextmanager
+    def turn(
+        self, name: str, key: str, store: StoreWriter, journal: JournalWriter, claims: ClaimedKeys | None
+    ) -> Iterator[Turn]:
+        """Whoever asks for the key next sees what was added within. Raises StoreUnavailableError if nobody can say who has it."""
+        with self._recent.lock:
+            if (known := self._recent.find(name, key)) is not None:
+                yield Turn(known)
+                return
+            with ExitStack() as ending:
+                claimed = self._claimed(ending, name, key, claims)
+                turn = Turn(_holder_in(store, name, key, claimed), claimed)
+                try:
+                    yield turn
+                except BaseException:
+                    if claimed is not None:
+                        claimed.withdraw()
+                    raise
+                if claimed is not None:
+                    claimed.keep(journal.end)
+
+    def _claimed(self, ending: ExitStack, name: str, key: str, claims: ClaimedKeys | None) -> ClaimedKey | None:
+        """None where there are no other processes, or no files to tell them by."""
+        if claims is None:
+            return None
+        try:
+            return ending.enter_context(claims.turn(name, key))
+        except JournalError as error:
+            raise StoreUnavailableError(f"add_task(idempotency_key={key!r}): {error}; add it again later") from error
+        except OSError as error:
+            if not self._was_warned:
+                self._was_warned = True
+                _logger.warning("otel_taskflow: other processes learn of an idempotency key late: %s", error)
+            return None
+
+
+def _holder_in(store: StoreWriter, name: str, key: str, claimed: ClaimedKey | None) -> str | None:
+    try:
+        known = store.find_idempotent(name, key)
+        if known is not None or claimed is None or (claim := claimed.claim_of_others()) is None:
+            return known
+        # Asked after the claim was read: what is not in the store now was not there when it was asked for the key.
+        task = store.load_tasks([claim.task_id]).get(claim.task_id)
+    except Exception as error:
+        raise StoreUnavailableError(
+            f"add_task(idempotency_key={key!r}): the store cannot say whether task {name!r} was added before: {error}; add it "
+            "again when the store is back, or without a key"
+        ) from error
+    return claim.task_id if task is None or task.status in _HOLDING else None
+
+
+def claims_for(
+    root: Path | None, journal: JournalWriter, store: Store, stored: Callable[[], int]
+) -> ClaimedKeys | None:
+    """The claims of a process in the folder ``root``; None where there is no folder that others could see."""
+    return None if root is None else ClaimedKeys(root, journal.id, store.location, stored)
 
 
 class RecentKeys:
-    """The last keys and their tasks, bounded; a key is free again when its task did not succeed.
+    """The last keys of this process and their tasks, bounded; a key is free again when its task did not succeed.
 
     ``lock`` makes looking up and adding one step.
     """
@@ -27,7 +125,7 @@ class RecentKeys:
             self._tasks.popitem(last=False)
 
     def clear(self) -> None:
-        """Forget all: the store of a start knows what was finished before it, or nobody is to know it."""
+        """Forget all."""
         with self.lock:
             self._tasks.clear()
 

@@ -38,6 +38,7 @@ from otel_taskflow.manager.checkup import Checkup, of_buffers
 from otel_taskflow.manager.forgetting import forget_everywhere
 from otel_taskflow.manager.header import header_for
 from otel_taskflow.manager.housekeeping import Housekeeping
+from otel_taskflow.manager.idempotency import claims_for
 from otel_taskflow.manager.losses import Losses
 from otel_taskflow.manager.names import take_name
 from otel_taskflow.manager.origin import Origin
@@ -105,6 +106,9 @@ class Runtime:
         self.store = self._open_store()
         self.exporting = self._open_exporting()
         self.writer = self._create_journal()
+        self.claimed_keys = claims_for(self.root, self.writer, self.store, lambda: self.tailer.store.at)
+        if self.claimed_keys is not None:
+            self._undo.callback(self.claimed_keys.close)
         self.offsets = ObserverOffsets(self.root)
         self.tailer = self._start_tailer()
         self.engine = self._create_engine()

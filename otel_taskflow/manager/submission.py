@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from otel_taskflow.background.family import current_family
 from otel_taskflow.background.ports import HeldTask
 from otel_taskflow.engine.live import LiveTask, Phase
 from otel_taskflow.engine.new_task import NewTask
-from otel_taskflow.errors import ConfigurationError, StoreUnavailableError, TaskArgumentError, TaskStateError
+from otel_taskflow.errors import ConfigurationError, TaskArgumentError, TaskStateError
 from otel_taskflow.lifecycle.decide import SECOND
 from otel_taskflow.manager.compatibility import refuse_task_parameters
-from otel_taskflow.manager.idempotency import RecentKeys
+from otel_taskflow.manager.idempotency import IdempotencyKeys, Turn
 from otel_taskflow.manager.plain import run_plainly
 from otel_taskflow.manager.settings import Settings
 from otel_taskflow.model import TaskDefinition, TaskRow
@@ -76,7 +77,7 @@ class Submission:
         self._strict_args = settings.strict_args
         self._detached = settings.detached
         self._disabled = settings.disabled
-        self._keys = RecentKeys()
+        self._keys = IdempotencyKeys()
         self._warned: set[str] = set()
 
     @property
@@ -174,9 +175,8 @@ class Submission:
             return self._submit(definition, call, options, loop)
         if definition.function:
             options = {**options, "idempotency_key": (key := f"{definition.function}:{key}")}
-        with self._keys.lock:
-            known = self._find(definition.name, key)
-            return (known, None) if known else self._submit(definition, call, options, loop)
+        with self._turn(definition.name, key) as turn:
+            return (turn.holder, None) if turn.holder else self._submit(definition, call, options, loop, turn=turn)
 
     def _submit(
         self,
@@ -184,27 +184,30 @@ class Submission:
         call: tuple[tuple[Any, ...], dict[str, Any]],
         options: Mapping[str, Any],
         loop: asyncio.AbstractEventLoop | None,
+        *,
+        turn: Turn | None = None,
         retry_of: str | None = None,
     ) -> tuple[str, HeldTask | None]:
         eager = _is_eager(definition, options)
         tags, expires = options.get("tags"), options.get("expires")
         runtime = self.runtime
         runtime.check_store(definition.name)
-        task = runtime.engine.add(
-            NewTask(
-                task_id=new_task_id(),
-                definition=definition,
-                args=call[0],
-                kwargs=call[1],
-                kept_args=self._keep(definition, call),
-                tags=runtime.parts.sanitizer.tags(tags) if tags else {},
-                idempotency_key=options.get("idempotency_key"),
-                held=not eager,
-                loop=loop,
-                retry_of=retry_of,
-                expires=definition.config.expires if expires is None else expires,
-            )
+        new = NewTask(
+            task_id=new_task_id(),
+            definition=definition,
+            args=call[0],
+            kwargs=call[1],
+            kept_args=self._keep(definition, call),
+            tags=runtime.parts.sanitizer.tags(tags) if tags else {},
+            idempotency_key=options.get("idempotency_key"),
+            held=not eager,
+            loop=loop,
+            retry_of=retry_of,
+            expires=definition.config.expires if expires is None else expires,
         )
+        if turn is not None:
+            turn.claim(new.task_id)
+        task = runtime.engine.add(new)
         if runtime.is_hermetic:
             _join_family(runtime, task)
         if task.row.idempotency_key is not None:
@@ -226,13 +229,13 @@ class Submission:
         expires = None if task.expires_at is None else (task.expires_at - task.created_at) / SECOND
         key = task.idempotency_key
         options = {"tags": dict(task.tags), "eager": True, "expires": expires, "idempotency_key": key}
-        with self._keys.lock:
-            if key is not None and (holder := self._find(definition.name, key)) is not None:
+        with nullcontext() if key is None else self._turn(definition.name, key) as turn:
+            if turn is not None and turn.holder is not None:
                 raise TaskStateError(
-                    f"task {task.task_id} cannot be retried: task {holder} has its idempotency key {key!r}, and "
+                    f"task {task.task_id} cannot be retried: task {turn.holder} has its idempotency key {key!r}, and "
                     "is unfinished or has succeeded; look at that one"
                 )
-            return self._submit(definition, call, options, self._callers_loop(), retry_of=task.task_id)[0]
+            return self._submit(definition, call, options, self._callers_loop(), turn=turn, retry_of=task.task_id)[0]
 
     def release(self, tasks: Sequence[HeldTask]) -> None:
         """The response of their request is about to leave."""
@@ -263,19 +266,11 @@ class Submission:
 
     def forget_keys(self) -> None:
         """At a start: what this process remembers of idempotency keys is of the store before."""
-        self._keys.clear()
+        self._keys.forget()
 
-    def _find(self, name: str, key: str) -> str | None:
-        writer = self.runtime.store.writer  # a start forgets the keys of the one before
-        if (known := self._keys.find(name, key)) is not None:
-            return known
-        try:
-            return writer.find_idempotent(name, key)
-        except Exception as error:
-            raise StoreUnavailableError(
-                f"add_task(idempotency_key={key!r}): the store cannot say whether task {name!r} was added before: {error}; add it "
-                "again when the store is back, or without a key"
-            ) from error
+    def _turn(self, name: str, key: str) -> AbstractContextManager[Turn]:
+        runtime = self.runtime  # a start forgets the keys of the one before
+        return self._keys.turn(name, key, runtime.store.writer, runtime.writer, runtime.claimed_keys)
 
 
 def _join_family(runtime: Runtime, task: LiveTask) -> None:
