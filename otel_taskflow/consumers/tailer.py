@@ -5,6 +5,9 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
+from queue import Empty, SimpleQueue
 from time import monotonic
 
 from otel_taskflow.consumers.boundary import Boundary
@@ -44,7 +47,9 @@ class Tailer:
         self.decoder = decoder or Decoder(decode_step)
         self._reader = LiveReader(writer)
         self._consumers: list[ConsumerThread] = []
-        self._bell = threading.Semaphore(0)
+        self._bell: SimpleQueue[None] = SimpleQueue()
+        """Rung by whoever writes a record, so by signal handlers and destructors, too, on whatever thread: hence none of
+        ``threading``, whose locks they would find taken."""
         self._hurried = threading.Event()
         self._stopped = False
         self._handed_on = 0
@@ -76,7 +81,7 @@ class Tailer:
 
     def start(self) -> None:
         """Begin."""
-        self._writer.ring = self._bell.release
+        self._writer.ring = partial(self._bell.put, None)
         for consumer in self._consumers:
             consumer.start()
         self._thread.start()
@@ -145,7 +150,8 @@ class Tailer:
         if self._writer.end > self._reader.at:
             self._writer.is_tailer_asleep = False
         elif not self._stopped:
-            self._bell.acquire(timeout=1.0 if len(self._writer.segments) > 1 else None)
+            with suppress(Empty):
+                self._bell.get(timeout=1.0 if len(self._writer.segments) > 1 else None)
             self._gather()
 
     def _gather(self) -> None:
@@ -214,7 +220,7 @@ class Tailer:
     def stop(self, timeout: float) -> None:
         """End all threads and close the consumers. Call ``flush`` before, or what is left stays in the journal."""
         self._stopped = True
-        self._bell.release()
+        self._bell.put(None)
         self.hurry()
         if self._thread.is_alive():
             self._thread.join(timeout)

@@ -204,8 +204,7 @@ class ConsumerThread:
                     self.is_helped = True
                     return
                 piece = self._next_slice()
-                if piece is not None:
-                    self._consume(piece)
+                if piece is not None and self._consume(piece):
                     self._advance(piece.last)
                 taken = len(piece.events) if piece is not None else 0
         except Exception as error:  # noqa: BLE001 - the error boundary of reading; that of the consumer is in _consume
@@ -260,23 +259,25 @@ class ConsumerThread:
         self._failed += max(0, seq - self.progress.at)
         self.progress.advance(max(seq, self.progress.at))
 
-    def _consume(self, piece: JournalSlice) -> None:
+    def _consume(self, piece: JournalSlice) -> bool:
+        """True if it was taken, or given up; False if the end comes first: then it is the next process's."""
         pause, tries = FIRST_PAUSE, 0
         while not self._stopped or tries == 0:
             try:
                 self.consumer.consume(piece)
                 self._trouble = None
-                return
+                return True
             except Exception as error:  # noqa: BLE001 - the error boundary of consumers: nothing of theirs ends the thread
                 tries += 1
                 self._warn(error)
             if tries >= TRIES and not self._must_succeed:
                 self._failed += len(piece.events)
-                return
+                return True
             with self._changed:
                 if not self._stopped:
                     self._changed.wait_for(lambda: self._stopped, pause)
             pause = min(pause * 2, LONGEST_PAUSE)
+        return False
 
     def _warn(self, error: Exception) -> None:
         first, self._trouble = self._trouble is None, error

@@ -14,11 +14,11 @@ from urllib.parse import quote
 
 from otel_taskflow.errors import JournalError
 from otel_taskflow.journal.discard import discard
-from otel_taskflow.journal.lock import FileLock, is_held, is_own, try_lock
+from otel_taskflow.journal.lock import LOCK_NAME, STORE_LOCK_NAME, FileLock, is_held, is_own, try_lock
+from otel_taskflow.journal.mark import read_end
 from otel_taskflow.journal.once import read_or_make
 from otel_taskflow.journal.reader import DeadReader
 from otel_taskflow.journal.remedy import remedy
-from otel_taskflow.journal.writer import LOCK_NAME, STORE_LOCK_NAME, read_end
 from otel_taskflow.ports import JournalHeader
 
 NETWORK_FILE_SYSTEMS = frozenset(

@@ -14,6 +14,11 @@ import threading
 from pathlib import Path
 from struct import Struct
 
+LOCK_NAME = "lock"
+"""Of a journal: its process lives."""
+STORE_LOCK_NAME = "store-lock"
+"""Of the process that writes the store for the one whose journal it is, if there is one."""
+
 _TAKEN = (errno.EAGAIN, errno.EACCES)
 _held: dict[str, int] = {}
 _guard = threading.Lock()

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from otel_taskflow.journal.space import take_space
 
+END_NAME = "end"
+"""Of the mark in a journal's folder that says the number of its last record."""
+
 _SIZE = 8
 
 
@@ -41,6 +44,11 @@ def read_mark(path: Path) -> int:
         return number_in(path)
     except OSError:
         return 0
+
+
+def read_end(folder: Path) -> int:
+    """Sequence number of the last record of a journal, as its writer says. Raises OSError."""
+    return number_in(folder / END_NAME)
 
 
 def number_in(path: Path) -> int:

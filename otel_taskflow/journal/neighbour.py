@@ -7,9 +7,8 @@ import os
 from pathlib import Path
 
 from otel_taskflow.journal.frame import Frame, read_frame
-from otel_taskflow.journal.mark import Mark
+from otel_taskflow.journal.mark import END_NAME, Mark
 from otel_taskflow.journal.reader import NOWHERE, Record, first_seq
-from otel_taskflow.journal.writer import END_NAME
 
 
 class NeighbourReader:

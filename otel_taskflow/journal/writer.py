@@ -7,9 +7,10 @@ import mmap
 import os
 import threading
 import weakref
-from collections import Counter
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from zlib import crc32
 
@@ -21,17 +22,14 @@ from otel_taskflow.journal.condition import condition_of
 from otel_taskflow.journal.discard import discard
 from otel_taskflow.journal.disk import Disk
 from otel_taskflow.journal.frame import HEADER, MAGIC, MAX_PAYLOAD
-from otel_taskflow.journal.lock import FileLock, try_lock
-from otel_taskflow.journal.mark import Mark, number_in
+from otel_taskflow.journal.lock import FileLock
+from otel_taskflow.journal.making import make_locked
+from otel_taskflow.journal.mark import END_NAME, Mark
 from otel_taskflow.journal.remedy import remedy
-from otel_taskflow.journal.segment import SIZE, Segment, segment_name
+from otel_taskflow.journal.segment import Segment, segment_name
 from otel_taskflow.ports import JournalHeader
 
 FORMAT = 1
-LOCK_NAME = "lock"
-STORE_LOCK_NAME = "store-lock"
-"""Of the process that writes the store for the one whose journal it is, if there is one."""
-END_NAME = "end"
 
 _logger = logging.getLogger("otel_taskflow")
 
@@ -61,11 +59,14 @@ class JournalWriter:
         self.is_degraded = False
         """True while there is no disk space for the journal and it goes on in memory."""
         self._trouble: OSError | None = None
-        self.ring: Callable[[], None] = _do_nothing
+        self.ring: Callable[[], None] = lambda: None
         self._file_lock = lock
         self._disk = disk
         self._header_bytes = to_json({"format": FORMAT, **header._asdict()})
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._is_writing = False
+        self._put_off: deque[Callable[[], object]] = deque()
+        """What came while the same thread was in the middle of a record."""
         self._number = 0
         self._spare: Segment | None = None
         self._pinned: list[bytes] = []
@@ -100,20 +101,8 @@ class JournalWriter:
 
     @classmethod
     def _create_in(cls, parent: Path, header: JournalHeader, budget: int, disk: Disk) -> JournalWriter:
-        """Made under a name that nobody looks at and renamed when it is locked, so that nobody takes it for a dead one."""
-        parent.mkdir(mode=0o700, exist_ok=True)
-        draft, folder = parent / f".new-{header.journal_id}", parent / header.journal_id
         with ExitStack() as undo:
-            draft.mkdir(mode=0o700)
-            undo.callback(discard, draft)
-            lock = try_lock(draft / LOCK_NAME)
-            if lock is None:
-                raise JournalError(f"the lock file of the new journal {draft} is taken by another process")
-            undo.callback(lock.release)
-            draft.rename(folder)
-            undo.callback(discard, folder)
-            for each in (parent, parent.parent, parent.parent.parent):
-                disk.sync_folder(each)
+            folder, lock = make_locked(parent, header.journal_id, disk, undo)
             writer = cls(header, folder, lock, budget, disk)
             undo.pop_all()
         return writer
@@ -123,7 +112,13 @@ class JournalWriter:
     def append(self, payload: bytes) -> int:
         """Write a state event; returns its sequence number. Raises JournalError if it cannot be kept."""
         with self._lock:
-            return self._append(payload)
+            if self._is_writing:
+                self._put_off.append(partial(self.append, payload))
+                return self.end + 1 + len(self._put_off)
+            seq = self._append(payload)
+            if self._put_off:
+                self._catch_up()
+            return seq
 
     def append_log(self, payload: bytes, keep: bool) -> None:
         """Write a log event. Never raises: at the budget, and on a full disk, it is counted in ``dropped`` instead.
@@ -131,17 +126,26 @@ class JournalWriter:
         ``keep``: also beyond the budget.
         """
         with self._lock:
+            if self._is_writing:
+                self._put_off.append(partial(self.append_log, payload, keep))
+                return
             position = self._position
             after = position + len(payload) + _HEADER_SIZE
             if after > self._room or (self._is_over_budget and not keep):
                 self._append_log_slowly(payload, keep)
-                return
-            self.end = seq = self.end + 1
-            self._buffer[position:after] = (
-                _pack_header(MAGIC, len(payload), crc32(payload, seq ^ (seq >> 32)), seq) + payload
-            )
-            self._position = after
-            self._end_cell[0] = seq
+            else:  # as _write does, without a call: there is nothing that is done more often
+                self._is_writing = True
+                try:
+                    seq = self.end + 1
+                    self._buffer[position:after] = (
+                        _pack_header(MAGIC, len(payload), crc32(payload, seq ^ (seq >> 32)), seq) + payload
+                    )
+                    self.end = self._end_cell[0] = seq
+                    self._position = after
+                finally:
+                    self._is_writing = False
+            if self._put_off:
+                self._catch_up()
         if self.is_tailer_asleep:
             self._wake()
 
@@ -156,6 +160,8 @@ class JournalWriter:
         with self._lock:
             if self._closed:
                 raise JournalError(f"the journal {self.id} is closed")
+            if self._is_writing:
+                return False
             if self._position + len(payload) + _HEADER_SIZE > self._room and not self._fits_spare(len(payload)):
                 return False
             if self._is_over_budget and not pinned:
@@ -172,20 +178,27 @@ class JournalWriter:
         return self._spare is not None
 
     def _append(self, payload: bytes) -> int:
-        size, position = len(payload), self._position
+        size = len(payload)
         if size > MAX_PAYLOAD:
             raise JournalError(f"an event of {size} bytes is larger than a journal record may be ({MAX_PAYLOAD})")
-        after = position + size + _HEADER_SIZE
-        if after > self._room:
-            self._open_next(size)
-            position = self._position
-            after = position + size + _HEADER_SIZE
-        self.end = seq = self.end + 1
-        self._buffer[position:after] = _pack_header(MAGIC, size, crc32(payload, seq ^ (seq >> 32)), seq) + payload
-        self._position = after
-        self._end_cell[0] = seq
+        self._is_writing = True
+        try:
+            if self._position + size + _HEADER_SIZE > self._room:
+                self._open_next(size)
+            seq = self._write(payload, size)
+        finally:
+            self._is_writing = False
         if self.is_tailer_asleep:
             self._wake()
+        return seq
+
+    def _write(self, payload: bytes, size: int) -> int:
+        position, seq = self._position, self.end + 1
+        after = position + size + _HEADER_SIZE
+        self._buffer[position:after] = _pack_header(MAGIC, size, crc32(payload, seq ^ (seq >> 32)), seq) + payload
+        # Only now, in case this thread is held up: who reads up to the end must find the record there.
+        self.end = self._end_cell[0] = seq
+        self._position = after
         return seq
 
     def _append_log_slowly(self, payload: bytes, keep: bool) -> None:
@@ -196,6 +209,14 @@ class JournalWriter:
             self._append(payload)
         except (JournalError, OSError):
             self.dropped["journal_unwritable"] += 1
+
+    def _catch_up(self) -> None:
+        """Write what came in the middle of a record: a signal handler that logs, a destructor that the collector calls."""
+        while self._put_off:
+            try:
+                self._put_off.popleft()()
+            except (JournalError, OSError):  # noqa: PERF203 - each of them
+                self.dropped["journal_unwritable"] += 1
 
     def _wake(self) -> None:
         self.is_tailer_asleep = False
@@ -222,9 +243,9 @@ class JournalWriter:
         self._buffer: mmap.mmap = segment.buffer
         self._position = position
         self._room = segment.size
-        self._is_over_budget = len(self.segments) * SIZE > self.budget
+        self._is_over_budget = self._is_beyond_budget()
         for payload in self._pinned:
-            self._append(payload)
+            self._write(payload, len(payload))
 
     def _fits_spare(self, needed: int) -> bool:
         return self._spare is not None and self._spare.size - 4096 >= needed + self._pinned_size
@@ -279,11 +300,15 @@ class JournalWriter:
 
     def reclaim(self, seq: int, down_to: int = 0) -> None:
         """Nobody needs records up to ``seq``: delete the segments that hold nothing newer, until ``down_to`` bytes are left."""
-        while len(self.segments) > 1 and self.segments[1].first <= seq + 1 and len(self.segments) * SIZE > down_to:
+        while len(self.segments) > 1 and self.segments[1].first <= seq + 1 and _size_of(self.segments) > down_to:
             with self._lock:
                 segment = self.segments.pop(0)
-                self._is_over_budget = len(self.segments) * SIZE > self.budget
+                self._is_over_budget = self._is_beyond_budget()
             segment.remove()
+
+    def _is_beyond_budget(self) -> bool:
+        """One segment is always there."""
+        return len(self.segments) > 1 and _size_of(self.segments) > self.budget
 
     # How it is
 
@@ -291,7 +316,7 @@ class JournalWriter:
         """Whether it is on disk and within its budget. Never raises."""
         figures = {
             "events": self.end,
-            "bytes": len(self.segments) * SIZE,
+            "bytes": _size_of(self.segments),
             "budget": self.budget,
             "dropped": sum(self.dropped.values()),
         }
@@ -352,20 +377,17 @@ class JournalWriter:
 
     def invalidate(self) -> None:
         """In a forked child: this journal is the parent's; nothing may be written to it any more."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._is_writing = False
+        self._put_off.clear()
         self._sync_lock = threading.Lock()
         self._closed = True
         self._room = 0
         self._end_cell = Mark(None).cell
 
 
-def read_end(folder: Path) -> int:
-    """Sequence number of the last record of a journal, as its writer says. Raises OSError."""
-    return number_in(folder / END_NAME)
-
-
-def _do_nothing() -> None:
-    return
+def _size_of(segments: Sequence[Segment]) -> int:
+    return sum(segment.size for segment in list(segments))
 
 
 def _invalidate_all() -> None:

@@ -74,8 +74,9 @@ def of_the_store(consumer: StoreConsumer, store: Store, takeover: Takeover | Non
 
 
 def of_reading(tailer: Tailer, takeover: Takeover | None) -> Iterator[tuple[str, Count]]:
-    """Records that could not be read back, from a living journal or a dead one."""
+    """Records that could not be read back, from a living journal or a dead one, and those that the store never saw."""
     yield EVENTS, lambda: {"unreadable": 0, **tailer.decoder.dropped, "torn": 0 if takeover is None else takeover.torn}
+    yield EVENTS, lambda: {"store_skipped": tailer.skipped()[StoreConsumer.name]}
 
 
 def of_observers(tailer: Tailer, observers: Sequence[ObserverConsumer]) -> Iterator[tuple[str, Count]]:

@@ -15,8 +15,7 @@ from otel_taskflow.cli import main
 from otel_taskflow.cli.diagnosis import findings, folder, journals, providers, spool, store
 from otel_taskflow.cli.diagnosis.findings import NOTE, OK, PROBLEM, Finding
 from otel_taskflow.cli.diagnosis.refusals import remedy_of
-from otel_taskflow.journal.lock import is_held
-from otel_taskflow.journal.writer import LOCK_NAME
+from otel_taskflow.journal.lock import LOCK_NAME, is_held
 from otel_taskflow.setup.buffer import spool_path
 from otel_taskflow.spool import Limits, Message, Source, Spool
 from otel_taskflow.testing.otlp_receiver import OTLPReceiver, Reply

@@ -22,6 +22,7 @@ from otel_taskflow.journal.otlp import (
     is_otlp,
 )
 from otel_taskflow.journal.reader import DeadReader, LiveReader
+from otel_taskflow.journal.segment import SIZE
 from tests.journal.support import make_writer
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -86,10 +87,14 @@ def test_a_segment_is_made_early_on_request_only(tmp_path: Path) -> None:
 
 def test_beyond_the_budget_a_record_is_counted_but_a_pinned_one_is_kept(tmp_path: Path) -> None:
     writer = make_writer(tmp_path, budget=1)
+    large = bytes(SIZE - 100_000)
+    assert writer.try_append(large)  # one segment is always there
+    writer.prepare(early=True)
+    assert writer.try_append(large)
     assert writer.try_append(b"message")
     assert writer.try_append(b"declaration", pinned=True)
     assert writer.dropped == {"journal_budget": 1}
-    assert [record.payload for record in LiveReader(writer).read(10)] == [b"declaration"]
+    assert [record.payload for record in LiveReader(writer).read(10)] == [large, large, b"declaration"]
     writer.close(writer.end)
 
 

@@ -16,9 +16,10 @@ import pytest
 from otel_taskflow.errors import JournalError
 from otel_taskflow.journal import reader as readers
 from otel_taskflow.journal.disk import Disk
+from otel_taskflow.journal.mark import read_end
 from otel_taskflow.journal.reader import DeadReader, LiveReader
 from otel_taskflow.journal.segment import SIZE, Segment
-from otel_taskflow.journal.writer import JournalWriter, read_end
+from otel_taskflow.journal.writer import JournalWriter
 from tests.conftest import ROOT
 from tests.journal.support import header, make_writer
 
@@ -292,3 +293,13 @@ def test_a_dead_journal_is_read_to_its_end(tmp_path: Path) -> None:
     assert [record.payload for record in reader.records()] == lines
     assert reader.torn == 0
     assert reader.header == writer.header
+
+
+def test_its_size_is_that_of_its_files_also_with_large_records(tmp_path: Path) -> None:
+    writer = make_writer(tmp_path)
+    for _ in range(3):
+        writer.append(bytes(3 * SIZE))
+    assert writer.folder is not None
+    files = sum(path.stat().st_size for path in writer.folder.glob("*.seg"))
+    assert writer.health().figures["bytes"] == files > 9 * SIZE
+    writer.close(writer.end)

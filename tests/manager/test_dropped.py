@@ -12,8 +12,10 @@ from fastapi.testclient import TestClient
 from opentelemetry._logs import Logger, LoggerProvider, NoOpLogger
 
 from otel_taskflow import FileLogger, OTLPExporter, TaskAdmin, TaskManager, task_log
+from otel_taskflow.errors import StoreError
 from otel_taskflow.events import Event, LogEvent, TaskLogged
 from otel_taskflow.journal.codec import encode
+from otel_taskflow.journal.segment import SIZE
 from otel_taskflow.observers import TaskObserver
 from otel_taskflow.ports import StoreWrite
 from otel_taskflow.stores import SqliteStore
@@ -21,26 +23,42 @@ from tests.crash.rows import Rows
 from tests.journal.support import make_writer
 from tests.telemetry.parts import Recorder
 
+MANY = 6_000
+"""Lines of 2 KB: more than two segments hold."""
 
-def work() -> None:
-    for number in range(5):
-        task_log(f"line {number}")
+
+def work(lines: int = 5) -> None:
+    for number in range(lines):
+        task_log(f"line {number} " + "." * 2_000)
     task_log("what matters", level="error")
 
 
-def test_a_journal_at_its_budget_keeps_errors_and_states_and_counts_the_rest(tmp_path: Path) -> None:
-    manager = TaskManager(dir=str(tmp_path), journal_budget=1)
+def test_a_journal_at_its_budget_keeps_errors_and_states_and_counts_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def is_away(*_: object) -> None:
+        raise StoreError("away")
+
+    manager = TaskManager(dir=str(tmp_path), journal_budget=2 * SIZE)
     app = FastAPI()
     TaskAdmin(app, manager, insecure=True)
     with TestClient(app) as client:
         assert client.get("/tasks/metrics").json()["dropped"] == {}
-        task_id = manager.add_task(work)
+        with monkeypatch.context() as meanwhile:
+            meanwhile.setattr(manager.runtime.store.writer, "write", is_away)
+            task_id = manager.add_task(work, MANY)
+            assert not manager.drain(3)
         assert manager.drain()
-        assert manager.dropped == {"journal_budget": 5}
-        assert client.get("/tasks/metrics").json()["dropped"] == {"journal_budget": 5}
+        lost = manager.dropped["journal_budget"]
+        assert 0 < lost < MANY
+        assert manager.dropped == client.get("/tasks/metrics").json()["dropped"] == {"journal_budget": lost}
         assert client.get(f"/tasks/{task_id}").json()["status"] == "success"
-        [line] = client.get(f"/tasks/{task_id}/logs").json()["entries"]
-        assert (line["message"], line["seq"]) == ("what matters", 6)
+        [line] = client.get(f"/tasks/{task_id}/logs?level=error").json()["entries"]
+        assert (line["message"], line["seq"]) == ("what matters", MANY + 1)
+
+
+def logs_under_a_name_that_is_no_text() -> None:
+    logging.getLogger("\ud800").warning("lost")
 
 
 def journal_of_a_dead_process(root: Path, *events: Event) -> Path:
@@ -122,9 +140,6 @@ def test_what_an_observer_was_told_in_vain_and_what_it_was_not_told_are_counted(
 
 
 def test_a_line_that_cannot_be_made_into_a_record_is_counted_and_only_once(tmp_path: Path) -> None:
-    def logs_under_a_name_that_is_no_text() -> None:
-        logging.getLogger("\ud800").warning("lost")
-
     manager = TaskManager(dir=str(tmp_path), capture_logging="INFO")
     manager.add_task(logs_under_a_name_that_is_no_text)
     assert manager.drain()
@@ -137,14 +152,14 @@ def test_a_line_that_cannot_be_made_into_a_record_is_counted_and_only_once(tmp_p
 
 def test_the_metric_of_losses_stays_when_the_manager_stops_and_goes_on_when_it_starts(tmp_path: Path) -> None:
     recorder = Recorder()
-    manager = TaskManager(dir=str(tmp_path), journal_budget=1, meter_provider=recorder.meter_provider)
+    manager = TaskManager(dir=str(tmp_path), capture_logging="INFO", meter_provider=recorder.meter_provider)
 
     def lost() -> dict[str, int]:
         points = recorder.points("otel_taskflow.dropped")
         return {point.attributes["otel_taskflow.drop.signal"]: point.value for point in points if point.value}
 
-    for total in (5, 10):
-        manager.add_task(work)
+    for total in (1, 2):
+        manager.add_task(logs_under_a_name_that_is_no_text)
         assert manager.drain()
         assert lost() == {"logs": total}
         manager.stop()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from otel_taskflow import TaskManager
+from otel_taskflow import TaskManager, task_log
 from otel_taskflow.errors import ConfigurationError, ManagerClosedError, StoreError
 from otel_taskflow.model import TaskStatus
 from tests.crash.rows import Rows
@@ -29,6 +29,10 @@ class Stop:
     def done(self) -> None:
         self._thread.join(PATIENCE)
         assert not self._thread.is_alive()
+
+
+def note(text: str) -> None:
+    task_log(text)
 
 
 def test_a_task_added_by_a_task_in_its_grace_is_run(tmp_path: Path) -> None:
@@ -214,6 +218,29 @@ def test_a_disk_that_fails_when_all_is_done_does_not_fail_the_stop(
     again = TaskManager(dir=str(tmp_path))
     again.start()
     again.stop(PATIENCE)
+
+
+def test_what_a_store_that_fails_has_not_taken_at_the_stop_is_taken_and_run_after_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def is_full(*_: object) -> None:
+        raise StoreError("disk is full")
+
+    manager = TaskManager(dir=str(tmp_path))
+    manager.start()
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(manager.runtime.store.writer, "write", is_full)
+        added = manager.add_task(note, "done")
+        assert not manager.drain(0.5)
+        manager.stop(PATIENCE)
+    assert Rows(tmp_path).tasks() == []
+    again = TaskManager(dir=str(tmp_path))
+    again.start()
+    deadline = time.monotonic() + PATIENCE
+    while not (found := Rows(tmp_path).tasks()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    again.stop(PATIENCE)
+    assert [(each.task.task_id, each.task.status) for each in found] == [(added, TaskStatus.SUCCESS)]
 
 
 @pytest.mark.parametrize("wrong", ["x", None, float("nan"), True, b"1"])

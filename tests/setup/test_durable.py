@@ -347,11 +347,11 @@ def test_a_journal_that_is_full_counts_what_it_drops(receiver: OTLPReceiver, tmp
     create = JournalWriter.create
     monkeypatch.setattr(JournalWriter, "create", lambda root, header: create(root, header, budget=1))
     app = App(receiver.url, tmp_path)
-    app.end("beyond the budget")
+    longest(app, 1500)
     assert not app.tracers.force_flush()
-    assert open_buffers()[0].health()[0].figures["dropped"] == 1
+    lost = open_buffers()[0].health()[0].figures["dropped"]
     app.shutdown()
-    assert receiver.spans == []
+    assert 0 < lost == 1500 - len(receiver.spans)
 
 
 def test_health_says_what_waits_and_why(receiver: OTLPReceiver, app: App) -> None:

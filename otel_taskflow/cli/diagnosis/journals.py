@@ -12,10 +12,9 @@ from otel_taskflow.cli.diagnosis.findings import NOTE, OK, PROBLEM, Finding, age
 from otel_taskflow.engine.relay import RELAYED_NAME
 from otel_taskflow.errors import JournalError, StoreError
 from otel_taskflow.journal.folder import DEAD_NAME, employer_of, is_neighbour
-from otel_taskflow.journal.lock import is_held
-from otel_taskflow.journal.mark import read_mark
+from otel_taskflow.journal.lock import LOCK_NAME, is_held
+from otel_taskflow.journal.mark import read_end, read_mark
 from otel_taskflow.journal.reader import DeadReader
-from otel_taskflow.journal.writer import LOCK_NAME, read_end
 from otel_taskflow.stores.sqlite.inspecting import inspect
 
 PATIENCE = 60.0

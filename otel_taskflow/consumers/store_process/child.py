@@ -22,9 +22,8 @@ from otel_taskflow.consumers.store_process.messages import (
     send_unfinished,
 )
 from otel_taskflow.errors import JournalError
-from otel_taskflow.journal.lock import try_lock
+from otel_taskflow.journal.lock import STORE_LOCK_NAME, try_lock
 from otel_taskflow.journal.neighbour import NeighbourReader
-from otel_taskflow.journal.writer import STORE_LOCK_NAME
 from otel_taskflow.lifecycle.fold import Fold
 from otel_taskflow.ports import JournalSlice
 from otel_taskflow.stores.sqlite import SqliteWriter
