@@ -135,6 +135,13 @@ class AttemptEnded(NamedTuple):
         return max(0, wait) / 1e9
 
 
+class TaskCancelRequested(NamedTuple):
+    """Somebody has cancelled a task whose attempt runs on for a while: whatever becomes of that, the task does not run again."""
+
+    task_id: str
+    time: int
+
+
 class TaskSettled(NamedTuple):
     """A task that has no running attempt reached a final state: cancelled while pending or waiting, request_lost,
     expired, ..."""
@@ -175,6 +182,7 @@ Event = (
     | AttemptStarted
     | TaskLogged
     | AttemptEnded
+    | TaskCancelRequested
     | TaskSettled
     | TaskRetried
     | TaskAdopted

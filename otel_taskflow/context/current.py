@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from contextvars import Context, ContextVar
 from dataclasses import dataclass, field
@@ -45,6 +46,10 @@ current_attempt: Callable[[], LogSink | None] = _current.get
 
 enter_attempt = _current.set
 """Make an attempt the running one in this contextvars context."""
+
+
+# A forked child has none: it is no part of the attempt, and the journal that its lines would go into is its parent's.
+os.register_at_fork(after_in_child=lambda: enter_attempt(None))
 
 
 def attempt_in(context: Context) -> LogSink | None:

@@ -1,11 +1,13 @@
-"""Attempts as asyncio tasks, where the releases of Python differ."""
+"""What asyncio does not have as it is needed, and attempts as asyncio tasks, where the releases of Python differ."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 from collections.abc import Callable, Coroutine
-from contextvars import Context
+from contextlib import suppress
+from contextvars import Context, copy_context
 from typing import Any
 
 from otel_taskflow.model import Interrupted, Outcome, Raised
@@ -17,6 +19,35 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
+
+
+async def on_own_thread(call: Callable[[], object]) -> None:
+    """Wait until a call has returned on a thread of its own. Raises what it raises.
+
+    As ``asyncio.to_thread``, whose few threads may all be taken by the app.
+    """
+    loop, context = asyncio.get_running_loop(), copy_context()
+    ended: asyncio.Future[None] = loop.create_future()
+
+    def tell(error: BaseException | None) -> None:
+        if ended.done():
+            return  # nobody waits any more
+        if error is None:
+            ended.set_result(None)
+        else:
+            ended.set_exception(error)
+
+    def work() -> None:
+        error = None
+        try:
+            context.run(call)
+        except BaseException as raised:  # noqa: BLE001 - it is raised where the call is waited for
+            error = raised
+        with suppress(RuntimeError):  # the loop was closed meanwhile
+            loop.call_soon_threadsafe(tell, error)
+
+    threading.Thread(target=work, name="otel_taskflow-call", daemon=True).start()
+    await ended
 
 
 CreateTask = Callable[[asyncio.AbstractEventLoop, Coroutine[Any, Any, None], Context], "asyncio.Task[None]"]
@@ -52,8 +83,13 @@ if sys.version_info >= (3, 11):
     def create_task(
         loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None], context: Context
     ) -> asyncio.Task[None]:
-        """Make it; it begins at a later turn of the loop."""
-        return loop.create_task(coroutine, context=context)
+        """Make it; it begins at a later turn of the loop. A factory of the app's that takes no context, or fails, is left out."""
+        try:
+            return loop.create_task(coroutine, context=context)
+        except Exception:
+            if loop.get_task_factory() is None:
+                raise
+            return asyncio.Task(coroutine, loop=loop, context=context)
 
     def cancelled_by_others(error: asyncio.CancelledError) -> Outcome:
         """The loop is closing (somebody cancelled this asyncio task), or the function raised CancelledError itself."""

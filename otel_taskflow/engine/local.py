@@ -14,7 +14,7 @@ from otel_taskflow.engine.new_task import NewTask
 from otel_taskflow.engine.parts import EngineParts
 from otel_taskflow.engine.runner import Runner
 from otel_taskflow.errors import ManagerClosedError, QueueFullError, TaskStateError
-from otel_taskflow.events import TaskEnqueued, TaskReleased, TaskSettled
+from otel_taskflow.events import TaskCancelRequested, TaskEnqueued, TaskReleased, TaskSettled
 from otel_taskflow.journal.codec import encode
 from otel_taskflow.lifecycle.decide import SECOND
 from otel_taskflow.model import Cancelled, Interrupted, TaskRow, TaskStatus, Transition
@@ -199,6 +199,8 @@ class LocalEngine:
             settled = attempt is None and task.phase not in (Phase.DONE, Phase.LEFT)
             if settled:
                 self._settle(task, TaskStatus.CANCELLED, reason)
+            elif attempt is not None:
+                self._parts.writer.append(encode(TaskCancelRequested(task_id, self._parts.clock())))
         if settled:
             self._forget(task)
             self._tell(task)
@@ -232,6 +234,13 @@ class LocalEngine:
             if (attempt := task.attempt) is not None and attempt.aio_task is running:
                 return task.row.name
         return None
+
+    def runs_on(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Whether attempts run on this event loop now."""
+        attempts = (task.attempt for task in list(self._live.values()))
+        return any(
+            each.aio_task is not None and each.aio_task.get_loop() is loop for each in attempts if each is not None
+        )
 
     def tend_workers(self) -> None:
         """Bring what idle worker processes have logged."""
@@ -318,11 +327,13 @@ class LocalEngine:
         for task in list(self._live.values()):
             attempt = task.attempt
             if attempt is not None:
-                self._runner.finish(task, attempt, Interrupted("shutdown"))
+                self._runner.finish(task, attempt, attempt.cancelled_as or Interrupted("shutdown"))
 
 
 def _is_busy(task: LiveTask) -> bool:
-    return task.phase is Phase.RUNNING or task.phase is Phase.PENDING
+    """Whether it runs, or is about to. Also one whose attempt was given up and whose thread runs on: its retry may come first
+    in the next process."""
+    return task.phase is Phase.RUNNING or task.phase is Phase.PENDING or task.thread_running
 
 
 def _enqueued(row: TaskRow, code_name: str) -> TaskEnqueued:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from weakref import WeakSet
 
 from otel_taskflow.engine.lag import LoopLag
 
@@ -22,6 +23,8 @@ class Loops:
         self._is_measured = is_measured
         self._name = name
         self._app_loop = app_loop
+        self._left: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
+        """Loops that are about to close: they still run, but nothing that begins there now comes to its end."""
         self._own: asyncio.AbstractEventLoop | None = None
         self._lock = threading.Lock()
 
@@ -37,9 +40,13 @@ class Loops:
         if self._is_measured:
             self.lag.follow(loop)
 
+    def leave(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Somebody who is not of us has cancelled an attempt there, as ``asyncio.run`` does with all before it closes its loop."""
+        self._left.add(loop)
+
     def choose(self, preferred: asyncio.AbstractEventLoop | None) -> asyncio.AbstractEventLoop:
-        """``preferred`` if it runs, else the app's loop, else our own."""
-        if preferred is not None and preferred.is_running():
+        """``preferred`` if it runs and stays, else the app's loop, else our own."""
+        if preferred is not None and preferred.is_running() and preferred not in self._left:
             return preferred
         return self.app_loop or self._own_loop()
 

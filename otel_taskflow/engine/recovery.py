@@ -15,7 +15,7 @@ from otel_taskflow.engine.parts import EngineParts
 from otel_taskflow.errors import TaskArgumentError
 from otel_taskflow.events import AttemptEnded, Event, TaskAdopted, TaskSettled
 from otel_taskflow.journal.codec import encode
-from otel_taskflow.lifecycle.decide import Run, decide, has_expired
+from otel_taskflow.lifecycle.decide import CANCEL_REQUESTED, Run, decide, has_expired
 from otel_taskflow.model import (
     AttemptOutcome,
     AttemptRow,
@@ -66,6 +66,7 @@ def judge(task: TaskRow, past: Past, may_run: bool, now: int) -> Verdict:
         run = Run(
             past.open_attempt.attempt,
             RetryPolicy(),
+            cancel_requested=task.reason == CANCEL_REQUESTED,
             interruptions=past.interruptions,
             runs_on=task.requeue_on_interrupt and may_run,
         )

@@ -274,7 +274,7 @@ class Runner:
             await task.definition.func(*task.args, **task.kwargs)
             outcome = _decided(attempt) or _RETURNED
         except asyncio.CancelledError as error:
-            outcome = attempt.cancelled_as or cancelled_by_others(error)
+            outcome = attempt.cancelled_as or self._cancelled_by_others(error)
         except BaseException as error:  # noqa: BLE001 - SystemExit from a task must not end the server
             outcome = _decided(attempt) or Raised(error)
         try:
@@ -282,16 +282,25 @@ class Runner:
         finally:
             self._parts.slots.release()
 
+    def _cancelled_by_others(self, error: asyncio.CancelledError) -> Outcome:
+        outcome = cancelled_by_others(error)
+        if isinstance(outcome, Interrupted):
+            self._parts.loops.leave(asyncio.get_running_loop())
+        return outcome
+
     # Cutting an attempt off
 
     def cut_off(self, task: LiveTask, attempt: RunningAttempt, outcome: Outcome) -> None:
         """Cancel an async attempt (its end will count as ``outcome``), kill the process of one that has its own; give one in
-        a thread up at once, the thread runs on."""
+        a thread up at once, the thread runs on. One that was cut off before counts as it did then; a shutdown tells it again."""
         executor = self._executor_of(task)
         if executor == "thread":
             self.finish(task, attempt, outcome)
             return
-        attempt.cancelled_as = outcome
+        decided = _decided(attempt)
+        if decided is not None and not isinstance(outcome, Interrupted):
+            return  # It has been told, and is cleaning up.
+        attempt.cancelled_as = decided or outcome
         if executor == "process":
             if attempt.kill is not None:
                 attempt.kill()

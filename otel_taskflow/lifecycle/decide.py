@@ -46,6 +46,9 @@ RETRYABLE = frozenset({TaskStatus.FAILED, TaskStatus.INTERRUPTED, TaskStatus.CAN
 MAX_INTERRUPTIONS = 3
 """A task whose process dies again and again is not run for ever, however often it opted in."""
 
+CANCEL_REQUESTED = "cancel_requested"
+"""The reason of a task that runs, and will not run again."""
+
 _SUCCEEDED = Transition(TaskStatus.SUCCESS, AttemptOutcome.SUCCEEDED)
 SECOND = 1_000_000_000
 
@@ -101,12 +104,12 @@ def decide(run: Run, outcome: Outcome, now: int, draw: Callable[[], float] = ran
             return _SUCCEEDED
         case Cancelled(reason=reason):
             return Transition(TaskStatus.CANCELLED, AttemptOutcome.CANCELLED, reason=reason)
+        case _ if run.cancel_requested:
+            return Transition(TaskStatus.CANCELLED, AttemptOutcome.CANCELLED, reason="user")
         case Interrupted(reason=reason) if run.runs_on and run.interruptions < MAX_INTERRUPTIONS:
             return Transition(TaskStatus.RUNNING, AttemptOutcome.INTERRUPTED, retry_at=now, reason=reason)
         case Interrupted(reason=reason):
             return Transition(TaskStatus.INTERRUPTED, AttemptOutcome.INTERRUPTED, reason=reason)
-        case _ if run.cancel_requested:
-            return Transition(TaskStatus.CANCELLED, AttemptOutcome.CANCELLED, reason="user")
         case TimedOut():
             return _after_failure(run, TimeoutError, AttemptOutcome.TIMED_OUT, AttemptOutcome.TIMED_OUT, now, draw)
         case Raised(exception=exception):
@@ -122,7 +125,14 @@ def _after_failure(
     draw: Callable[[], float],
 ) -> Transition:
     retry = run.attempt + 1 - run.interruptions
-    if retry > run.policy.retries or not issubclass(error, run.policy.retry_on):
+    if retry > run.policy.retries or not _is_one_of(error, run.policy.retry_on):
         return Transition(TaskStatus.FAILED, final)
     wait = int(wait_before_retry(retry, run.policy, draw) * SECOND)
     return Transition(TaskStatus.RUNNING, again, retry_at=now + wait, wait=wait)
+
+
+def _is_one_of(error: type[BaseException], kinds: tuple[type[BaseException], ...]) -> bool:
+    try:
+        return issubclass(error, kinds)
+    except Exception:  # noqa: BLE001 - a metaclass of the user's may raise anything, and the attempt has ended all the same
+        return False

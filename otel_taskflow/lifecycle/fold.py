@@ -11,13 +11,14 @@ from otel_taskflow.events import (
     Event,
     LinesCounted,
     TaskAdopted,
+    TaskCancelRequested,
     TaskEnqueued,
     TaskLogged,
     TaskReleased,
     TaskRetried,
     TaskSettled,
 )
-from otel_taskflow.lifecycle.decide import is_final
+from otel_taskflow.lifecycle.decide import CANCEL_REQUESTED, is_final
 from otel_taskflow.lifecycle.rollups import Rollups
 from otel_taskflow.model import AttemptRow, LogRow, SpanIdentity, TaskRow, TaskStatus
 from otel_taskflow.ports import JournalSlice, StoreWrite
@@ -248,6 +249,10 @@ class _SliceFold:
         attempt[_LINES] = max(event.log_count, attempt[_LINES])
         attempt[_LATE_END] = event.reason == "thread_still_running"
 
+    def _request_cancel(self, draft: _Draft, _: TaskCancelRequested) -> None:
+        if not is_final(draft.task[_STATUS]):
+            draft.task[_REASON] = CANCEL_REQUESTED
+
     def _settle(self, draft: _Draft, event: TaskSettled) -> None:
         task = draft.task
         task[_STATUS] = event.status
@@ -270,6 +275,7 @@ class _SliceFold:
     _CHANGES: Mapping[type[Any], Callable[..., None]] = {
         AttemptStarted: _start,
         AttemptEnded: _end,
+        TaskCancelRequested: _request_cancel,
         TaskSettled: _settle,
         TaskReleased: _release,
         TaskRetried: _retry,

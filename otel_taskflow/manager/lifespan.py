@@ -14,11 +14,12 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from time import monotonic
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakSet
 
-from otel_taskflow.engine.asyncio_tasks import running_loop
+from otel_taskflow.engine.asyncio_tasks import on_own_thread, running_loop
 from otel_taskflow.errors import ConfigurationError
 from otel_taskflow.manager.origin import Origin
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("otel_taskflow")
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+ECHO = 1.0
+"""Seconds in which a second signal is the same word once more: a terminal and systemd send it to all processes, and the
+supervisor of several workers, when it hears it, to its workers again."""
 
 
 class Lifespan:
@@ -40,6 +44,8 @@ class Lifespan:
         self._apps: WeakSet[Any] = WeakSet()
         self._callbacks: dict[object, Callable[[], None]] = {}
         self._stopping = False
+        self._heard_at: float | None = None
+        """When the first signal came."""
         self._running = 0
         self._app_loop: asyncio.AbstractEventLoop | None = None
         self._loop_origin = Origin()
@@ -99,7 +105,7 @@ class Lifespan:
         if manager.settings.disabled:
             return
         with self._on_this_loop():
-            await asyncio.to_thread(manager.start)
+            await on_own_thread(manager.start)
         manager.runtime.loops.enter_app(asyncio.get_running_loop())
         if not self._running:
             self._signals = _chain_signals(self._hear_signal)
@@ -126,7 +132,8 @@ class Lifespan:
         self.announce_stop()
         self._app_loop = None
         try:
-            await asyncio.to_thread(self._manager.close)
+            # Not on the loop's threads: tasks may have filled them, and the end must come all the same.
+            await on_own_thread(self._manager.close)
         finally:
             _restore_signals(self._signals)
 
@@ -161,10 +168,14 @@ class Lifespan:
 
     def _begin(self) -> None:
         self._stopping = False
+        self._heard_at = None
 
     def _hear_signal(self) -> None:
-        """The first signal begins the end, a second one cuts the grace short."""
-        if self._stopping:
+        """The first signal begins the end; another cuts the grace short, if it is no echo of the first."""
+        now = monotonic()
+        if self._heard_at is None:
+            self._heard_at = now
+        elif now - self._heard_at >= ECHO:
             self._manager.hurry()
         self.announce_stop()
 

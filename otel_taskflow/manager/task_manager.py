@@ -219,7 +219,10 @@ class TaskManager(InApp):
             _ = self._own_runtime or self._start()
 
     def stop(self, grace: float | None = None) -> None:
-        """Give running tasks ``grace`` seconds (default ``shutdown_grace``), write everything, end. Idempotent."""
+        """Give running tasks ``grace`` seconds (default ``shutdown_grace``), write everything, end. Idempotent.
+
+        Not on an event loop on which tasks run (there, ``await task_manager.shutdown()``): raises ConfigurationError.
+        """
         patience = self._grace(grace)
         self._lifespan.announce_stop()
         with self._stopping:
@@ -236,6 +239,12 @@ class TaskManager(InApp):
                 running.discard(self)
 
     def _grace(self, given: float | None) -> float:
+        loop, runtime = running_loop(), self._own_runtime
+        if loop is not None and runtime is not None and runtime.engine.runs_on(loop):
+            raise ConfigurationError(
+                "stop() and close() would block the event loop that tasks run on, and wait for them in vain; use "
+                "`await task_manager.shutdown()` or `await asyncio.to_thread(task_manager.stop)` here"
+            )
         return seconds("grace={}", self.settings.shutdown_grace if given is None else given)
 
     def hurry(self) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
+from otel_taskflow.engine.asyncio_tasks import on_own_thread
 from otel_taskflow.errors import TaskNotFoundError, TaskStateError
 from otel_taskflow.events import TaskRetried
 from otel_taskflow.journal.codec import encode
@@ -27,7 +29,7 @@ async def cancel(manager: TaskManager, task_id: str, actor: str) -> TaskRow:
         raise TaskStateError(f"task {task_id} is {task.status.value}; only pending and running tasks can be cancelled")
     if not engine.cancel(task_id):
         store = manager.runtime.store.writer
-        await asyncio.to_thread(store.add_command, task_id, "cancel", actor, time.time_ns())
+        await on_own_thread(partial(store.add_command, task_id, "cancel", actor, time.time_ns()))
     return await _after_cancel(manager, task_id)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextvars
+import logging
 import mmap
 import os
 import resource
@@ -84,6 +85,25 @@ def one_running(folder: str, retries: str = "0", opted_in: str = "", kind: str =
     begin = begin_async if kind == "async" else begin_sync
     register = manager.task(retries=int(retries), requeue_on_interrupt=opted_in == "opted-in", name="work")
     manager.add_task(register(begin))
+    for_ever()
+
+
+def cancelled_while_running(folder: str) -> None:
+    """An opted-in task that was cancelled and does not come to its end."""
+    manager = TaskManager(dir=folder)
+
+    async def work() -> None:
+        try:
+            begin()
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.Event().wait()
+
+    task_id = manager.add_task(manager.task(requeue_on_interrupt=True, name="work")(work))
+    while (live := manager.runtime.engine.get(task_id)) is None or live.attempt is None:
+        time.sleep(0.01)
+    asyncio.run(manager.cancel(task_id))
+    say("cancelled", task_id)
     for_ever()
 
 
@@ -239,6 +259,18 @@ def logs_at_the_end(folder: str) -> None:
     manager.drain(5.0)
 
 
+class Heard(logging.Handler):
+    """What comes to the logger of lines outside of tasks, from now on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[str] = []
+        logging.getLogger("otel_taskflow.task").addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage().replace(" ", "-"))
+
+
 def forks(folder: str, times: str) -> None:
     """A task forks while others log; each child adds a task of its own and says what became of it."""
     warnings.simplefilter("ignore", DeprecationWarning)
@@ -260,10 +292,11 @@ def forks(folder: str, times: str) -> None:
             time.sleep(0.02)  # by now the other one logs
             child = os.fork()
             if child == 0:
-                task_log("in the child, into nothing")
+                heard = Heard()
+                task_log("in the child", level="warning")
                 task_id = manager.add_task(quick)
                 manager.drain()
-                say("child", os.getpid(), task_id, manager.runtime.writer.id)
+                say("child", os.getpid(), task_id, manager.runtime.writer.id, heard.messages, get_task_context())
                 manager.stop()
                 os._exit(0)
             forks_now.clear()

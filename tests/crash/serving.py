@@ -45,6 +45,16 @@ def serve(folder: str, grace: str) -> None:
             task_log("told to end")
             raise
 
+    async def on_a_thread() -> None:
+        say("running")
+        await asyncio.to_thread(time.sleep, 60)
+
+    @app.post("/on_all_threads")
+    async def fill(tasks=Depends(manager.get_tasks)) -> list[str]:
+        """Take all threads that the loop has for blocking calls."""
+        add_one = manager.task(detached=True)(on_a_thread)
+        return [tasks.add_task(add_one) for _ in range(min(32, (os.cpu_count() or 1) + 4))]
+
     @app.post("/{kind}")
     def add(kind: str, opted_in: bool = False, tasks=Depends(manager.get_tasks)) -> str:
         function = async_task if kind == "async" else sync_task

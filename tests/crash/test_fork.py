@@ -25,8 +25,9 @@ def test_forked_children_and_their_parent_do_each_other_no_harm(tmp_path: Path) 
     assert process.stderr == ""
 
     rows = Rows(tmp_path)
-    for pid, task_id, own_journal in children:
+    for pid, task_id, own_journal, heard, context in children:
         assert own_journal != journal
+        assert (heard, context) == ("['in-the-child']", "None")
         assert rows.task(task_id).task.status is TaskStatus.SUCCESS
         assert rows.messages(task_id) == [f"in {pid}"]
     found = rows.task(parents)

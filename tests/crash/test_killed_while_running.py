@@ -137,3 +137,22 @@ def test_a_waiting_retry_of_a_dead_process_keeps_its_time_and_its_count(tmp_path
     assert outcomes(found) == [AttemptOutcome.RETRYING, AttemptOutcome.SUCCEEDED]
     assert due is not None
     assert found.attempts[1].started_at >= due
+
+
+@pytest.mark.failure("C4")
+def test_a_cancelled_task_that_was_killed_before_its_end_does_not_run_again_although_it_opted_in(
+    tmp_path: Path,
+) -> None:
+    runs: list[str] = []
+
+    def work() -> None:
+        runs.append("again")
+
+    with child("cancelled_while_running", tmp_path) as process:
+        task_id = process.says("cancelled").strip()
+        process.kill()
+    with survivor(tmp_path, work):
+        found = Rows(tmp_path).settled(task_id)
+    assert (found.task.status, found.task.reason) == (TaskStatus.CANCELLED, "user")
+    assert outcomes(found) == [AttemptOutcome.CANCELLED]
+    assert runs == []

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from otel_taskflow.manager.lifespan import ECHO
 from otel_taskflow.model import AttemptOutcome, TaskStatus
 from tests.crash.child import Child, child
 from tests.crash.rows import Rows
@@ -59,6 +60,21 @@ def test_a_task_that_never_ends_is_cut_off_after_the_grace(tmp_path: Path, kind:
     assert process.stderr == ""
 
 
+@pytest.mark.failure("C8")
+def test_tasks_that_have_taken_all_threads_of_the_loop_are_cut_off_in_time_too(tmp_path: Path) -> None:
+    with child("serve", tmp_path, GRACE) as process:
+        answer = httpx.post(f"{process.says('address')}/on_all_threads", timeout=10).json()
+        for _ in answer:
+            process.says("running")
+        process.send(signal.SIGTERM)
+        rows = Rows(tmp_path)
+        cut_off = [(TaskStatus.INTERRUPTED, "shutdown")] * len(answer)
+        rows.until(
+            lambda: [(each.task.status, each.task.reason) for each in rows.tasks()] == cut_off, "they are cut off"
+        )
+        process.kill()  # the interpreter waits for those threads, however long they sleep
+
+
 @pytest.mark.failure("C9")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_second_signal_ends_the_grace(tmp_path: Path, kind: str) -> None:
@@ -69,6 +85,20 @@ def test_a_second_signal_ends_the_grace(tmp_path: Path, kind: str) -> None:
         assert time.monotonic() - sent < SLACK
     found = Rows(tmp_path).task(task_id).task
     assert (found.status, found.reason) == (TaskStatus.INTERRUPTED, "shutdown")
+
+
+@pytest.mark.failure("C8")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_second_signal_that_follows_at_once_is_the_first_once_more(tmp_path: Path, kind: str) -> None:
+    with child("serve", tmp_path, LONG) as process:
+        task_id = start_task(process, kind)
+        process.send(signal.SIGTERM)
+        process.says("stopping")
+        process.send(signal.SIGTERM)
+        time.sleep(ECHO / 2)
+        (tmp_path / "finish").touch()
+        process.ends()
+    assert Rows(tmp_path).task(task_id).task.status is TaskStatus.SUCCESS
 
 
 @pytest.mark.failure("C9")
@@ -87,9 +117,10 @@ def test_a_second_signal_that_forces_the_server_to_exit_leaves_the_rest_to_the_n
 
 
 def signal_twice(process: Child, second: signal.Signals) -> float:
-    """SIGTERM, and another signal when the first was heard; returns when."""
+    """SIGTERM, and another signal when that is no echo of the first; returns when."""
     process.send(signal.SIGTERM)
     process.says("stopping")
+    time.sleep(ECHO)
     process.send(second)
     return time.monotonic()
 

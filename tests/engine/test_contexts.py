@@ -7,11 +7,13 @@ import contextvars
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
-from otel_taskflow import get_task_context, task_log, wrap
+from otel_taskflow import ConfigurationError, get_task_context, task_log, wrap
 from otel_taskflow.manager import TaskManager
+from otel_taskflow.model import TaskStatus
 from tests.engine.conftest import Seen
 
 PATIENCE = 10.0
@@ -166,3 +168,46 @@ def test_outside_a_task_there_is_no_context(manager: TaskManager) -> None:
     assert manager.drain()
     assert get_task_context() is None
     assert found != [None]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("factory", ["takes no context", "fails"])
+async def test_a_task_factory_of_the_apps_that_is_of_no_use_is_left_out(
+    manager: TaskManager, seen: Seen, factory: str
+) -> None:
+    def make(loop: asyncio.AbstractEventLoop, coroutine: Any) -> asyncio.Task[Any]:
+        return asyncio.Task(coroutine, loop=loop)
+
+    def refuse(*_: object, **__: object) -> asyncio.Task[Any]:
+        raise RuntimeError("no tasks today")
+
+    async def work() -> None:
+        await asyncio.sleep(0)
+        task_log("done")
+
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(make if factory == "takes no context" else refuse)
+    try:
+        task_id = manager.add_task(work)
+    finally:
+        loop.set_task_factory(None)
+    await manager.adrain()
+    assert [line.message for line in await seen.logs(task_id)] == ["done"]
+
+
+@pytest.mark.anyio
+async def test_a_manager_is_not_stopped_on_the_loop_that_its_tasks_run_on(manager: TaskManager, seen: Seen) -> None:
+    started = asyncio.Event()
+
+    async def work() -> None:
+        started.set()
+        await asyncio.sleep(0.1)
+
+    task_id = manager.add_task(work)
+    await asyncio.wait_for(started.wait(), 5)
+    for stop in (manager.stop, manager.close):
+        with pytest.raises(ConfigurationError, match=r"await task_manager\.shutdown\(\)"):
+            stop()
+    await manager.adrain()
+    assert seen.task(task_id).status is TaskStatus.SUCCESS
+    manager.stop()

@@ -137,3 +137,26 @@ def test_a_final_state_leads_nowhere_but_for_an_interrupted_task_that_opted_in()
         if is_final(status):
             assert after == ({TaskStatus.RUNNING} if status is TaskStatus.INTERRUPTED else frozenset())
     assert all(is_final(status) for status in RETRYABLE)
+
+
+def test_a_task_that_was_cancelled_is_not_run_again_after_an_interruption_either() -> None:
+    run = Run(0, RetryPolicy(retries=3), cancel_requested=True, runs_on=True)
+    transition = decide(run, Interrupted("shutdown"), NOW)
+    assert (transition.status, transition.outcome, transition.reason) == (
+        TaskStatus.CANCELLED,
+        AttemptOutcome.CANCELLED,
+        "user",
+    )
+    assert transition.retry_at is None
+
+
+def test_an_exception_that_cannot_be_told_from_others_is_not_retried() -> None:
+    class Odd(type):
+        def __subclasscheck__(cls, subclass: type) -> bool:
+            raise RuntimeError("no")
+
+    class OddError(Exception, metaclass=Odd):
+        pass
+
+    transition = decide(Run(0, RetryPolicy(retries=3, retry_on=(OddError,))), Raised(ValueError()), NOW)
+    assert (transition.status, transition.retry_at) == (TaskStatus.FAILED, None)

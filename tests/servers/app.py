@@ -11,7 +11,7 @@ from fastapi import Depends, FastAPI, Request, Response
 
 from otel_taskflow import TaskAdmin, TaskManager, task_log
 
-manager = TaskManager(shutdown_grace=0.2)
+manager = TaskManager(shutdown_grace=float(os.environ.get("GRACE", "0.2")))
 app = FastAPI()
 TaskAdmin(app, manager)
 
@@ -25,6 +25,13 @@ def quick() -> None:
 async def never() -> None:
     task_log(f"in {os.getpid()}")
     await asyncio.Event().wait()
+
+
+@manager.task(detached=True)
+async def second() -> None:
+    """Ends in any grace of some seconds."""
+    task_log(f"in {os.getpid()}")
+    await asyncio.sleep(1)
 
 
 @manager.task(detached=True)
@@ -53,6 +60,11 @@ def add_quick(tasks=Depends(manager.get_tasks)) -> str:
 @app.post("/never")
 async def add_never(tasks=Depends(manager.get_tasks)) -> str:
     return tasks.add_task(never)
+
+
+@app.post("/second")
+async def add_second(tasks=Depends(manager.get_tasks)) -> str:
+    return tasks.add_task(second)
 
 
 @app.post("/burst")

@@ -87,6 +87,11 @@ class Running:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(PATIENCE)
 
+    def signal_all(self, number: signal.Signals) -> None:
+        """To all processes of its group, as a terminal and systemd do; returns when it is gone."""
+        os.killpg(self.process.pid, number)
+        self.process.wait(PATIENCE)
+
     def kill(self) -> None:
         """End whatever of the group is left."""
         with contextlib.suppress(ProcessLookupError):

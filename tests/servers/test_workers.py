@@ -129,3 +129,34 @@ def test_a_worker_that_dies_is_settled_by_another(tmp_path: Path) -> None:
         server.task_until(added.json(), "running")
         os.kill(int(added.headers["x-worker"]), signal.SIGKILL)
         assert server.task_until(added.json(), "interrupted")["reason"] == "process_died"
+
+
+@pytest.mark.failure("C8")
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param((*UVICORN, "--workers", "2"), id="workers of uvicorn"),
+        pytest.param((*UVICORN, "--reload"), id="uvicorn that reloads"),
+        pytest.param((*UVICORN,), id="one process"),
+    ],
+)
+def test_a_signal_to_all_processes_at_once_leaves_tasks_their_grace(
+    tmp_path: Path, command: tuple[str, ...], number: signal.Signals
+) -> None:
+    with running(tmp_path / "state", *command, GRACE="10") as server:
+        task_id = server.post("/second")
+        server.task_until(task_id, "running")
+        server.signal_all(number)
+    assert Rows(server.folder).task(task_id).task.status is TaskStatus.SUCCESS
+
+
+@pytest.mark.failure("C8")
+@pytest.mark.slow
+def test_a_signal_to_gunicorn_and_its_workers_leaves_tasks_their_grace(tmp_path: Path) -> None:
+    with running(tmp_path / "state", *GUNICORN, "--workers", "2", "-k", "asgi", GRACE="10") as server:
+        task_id = server.post("/second")
+        server.task_until(task_id, "running")
+        server.signal_all(signal.SIGTERM)
+    assert Rows(server.folder).task(task_id).task.status is TaskStatus.SUCCESS
