@@ -66,7 +66,7 @@ def checked_headers(where: str, value: object) -> Mapping[str, str]:
             raise ConfigurationError(f"{where}: {name!r} is no name of an HTTP header; use letters, digits and '-'")
         if not isinstance(text, str) or not _fits_a_header(text):
             raise ConfigurationError(
-                f"{where}: the value of {name!r} must be text of one line, without control characters"
+                f"{where}: the value of {name!r} must be text of one line, without control characters or white space around it"
             )
     return dict(value)
 
@@ -175,4 +175,6 @@ def _split(where: str, value: str) -> SplitResult:
 
 
 def _fits_a_header(text: str) -> bool:
-    return all(character == "\t" or (character >= " " and character != "\x7f") for character in text)
+    return text == text.strip() and all(
+        character == "\t" or (character >= " " and character != "\x7f") for character in text
+    )

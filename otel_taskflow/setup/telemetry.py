@@ -11,7 +11,7 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from otel_taskflow.errors import ConfigurationError
+from otel_taskflow.setup.checks import Given, check_app, checked
 from otel_taskflow.setup.deadline import run_with_deadline
 from otel_taskflow.setup.exporting import Ledger, judged
 from otel_taskflow.setup.flushing import add_flush_at_shutdown
@@ -161,29 +161,22 @@ def setup_telemetry(
     In hermetic tests (``OTEL_TASKFLOW_TESTING=1``) the providers have no exporters.
 
     Returns a Setup with the providers. They become the global ones, unless there are global ones already: those are left
-    alone, with a warning. Raises ConfigurationError for an endpoint that is no http address, and with ``durable`` JournalError for
-    a folder that cannot be used.
+    alone, with a warning. Raises ConfigurationError for a value that cannot be used and an app that has started, and with
+    ``durable`` JournalError for a folder that cannot be used; nothing is set up then.
     """
-    endpoint = None if endpoint is None else _checked(endpoint)
+    given = checked(Given(service_name, endpoint, headers, resource_attributes, durable))
+    if app is not None:
+        check_app(app)
     ledger = Ledger()
-    resource, is_hermetic = _resource(service_name, resource_attributes), _is_hermetic()
-    processors = _durable(endpoint, headers) if durable and not is_hermetic else None
-    providers = _silent(resource) if is_hermetic else _build(resource, endpoint, headers, ledger, processors)
+    resource, is_hermetic = _resource(given.service_name, given.resource_attributes), _is_hermetic()
+    exporters = {} if is_hermetic else _exporters(given, ledger)
+    processors = _durable(given.endpoint, given.headers) if durable and not is_hermetic else None
+    providers = _silent(resource) if is_hermetic else _build(resource, exporters, processors)
     setup = Setup(providers, ledger, _set_as_global(providers), processors)
     setup.close_at_exit()
     if app is not None:
         add_flush_at_shutdown(app, setup.flush_at_end)
     return setup
-
-
-def _checked(endpoint: str) -> str:
-    from otel_taskflow.export.checks import checked_endpoint
-
-    if not endpoint.startswith(("http://", "https://")):
-        raise ConfigurationError(
-            f"endpoint={endpoint!r} must be an http address, such as 'http://localhost:4318' (OTLP over HTTP, not gRPC)"
-        )
-    return checked_endpoint("endpoint", endpoint)
 
 
 def _resource(service_name: str | None, more: Mapping[str, Any] | None) -> Any:
@@ -215,12 +208,22 @@ def _nothing_to_do() -> None:
     """Nothing is exported from a journal."""
 
 
-def _build(
-    resource: Any, endpoint: str | None, headers: Mapping[str, str] | None, ledger: Ledger, durable: Durable | None
-) -> Providers:
+def _exporters(given: Given, ledger: Ledger) -> Mapping[str, Any]:
+    """One a signal. Making them starts nothing, so a variable that they refuse leaves nothing behind."""
     from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+    kinds: dict[str, Callable[..., Any]] = {"metrics": OTLPMetricExporter}
+    if not given.durable:
+        kinds |= {"traces": OTLPSpanExporter, "logs": OTLPLogExporter}
+    headers = None if given.headers is None else _as_utf8(given.headers)
+    base = None if given.endpoint is None else given.endpoint.rstrip("/")
+    addresses = {signal: None if base is None else f"{base}/v1/{signal}" for signal in kinds}
+    return {signal: judged(kind(endpoint=addresses[signal], headers=headers), ledger) for signal, kind in kinds.items()}
+
+
+def _build(resource: Any, exporters: Mapping[str, Any], durable: Durable | None) -> Providers:
     from opentelemetry.sdk._logs import LoggerProvider
     from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
     from opentelemetry.sdk.metrics import MeterProvider
@@ -228,22 +231,17 @@ def _build(
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    def exporter(kind: Callable[..., Any], signal: str) -> Any:
-        address = f"{endpoint.rstrip('/')}/v1/{signal}" if endpoint is not None else None
-        return judged(kind(endpoint=address, headers=dict(headers) if headers is not None else None), ledger)
-
     tracers = TracerProvider(resource=resource, shutdown_on_exit=False)
-    if durable is None:
-        tracers.add_span_processor(BatchSpanProcessor(exporter(OTLPSpanExporter, "traces")))
-    else:
-        tracers.add_span_processor(durable.spans)
+    tracers.add_span_processor(BatchSpanProcessor(exporters["traces"]) if durable is None else durable.spans)
     loggers = LoggerProvider(resource=resource, shutdown_on_exit=False)
-    if durable is None:
-        loggers.add_log_record_processor(BatchLogRecordProcessor(exporter(OTLPLogExporter, "logs")))
-    else:
-        loggers.add_log_record_processor(durable.logs)
-    reader = PeriodicExportingMetricReader(exporter(OTLPMetricExporter, "metrics"))
+    loggers.add_log_record_processor(BatchLogRecordProcessor(exporters["logs"]) if durable is None else durable.logs)
+    reader = PeriodicExportingMetricReader(exporters["metrics"])
     return Providers(tracers, MeterProvider([reader], resource=resource, shutdown_on_exit=False), loggers)
+
+
+def _as_utf8(headers: Mapping[str, str]) -> dict[str, str]:
+    """The SDK's exporters can send no character above U+00FF; so written, what they send are the bytes of the text in UTF-8."""
+    return {name: value.encode().decode("latin-1") for name, value in headers.items()}
 
 
 def _is_hermetic() -> bool:

@@ -6,6 +6,7 @@ import signal
 import socket
 import time
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -215,6 +216,79 @@ def test_an_endpoint_that_is_no_http_address_is_refused_with_a_remedy() -> None:
 def test_an_address_without_host_or_with_an_impossible_port_is_refused(endpoint: str, durable: bool) -> None:
     with pytest.raises(ConfigurationError, match=r"endpoint.*(use|leave out)"):
         setup_telemetry(endpoint=endpoint, durable=durable)
+
+
+REFUSED = """
+import logging, sys, threading
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from opentelemetry import _logs, metrics, trace
+from otel_taskflow import ConfigurationError, setup_telemetry
+def started():
+    app = FastAPI()
+    with TestClient(app):
+        return app
+before = threading.active_count()
+try:
+    setup_telemetry({arguments})
+except ConfigurationError as error:
+    print(error)
+globals_ = trace.get_tracer_provider(), metrics.get_meter_provider(), _logs.get_logger_provider()
+print(["Proxy" in type(each).__name__ for each in globals_], threading.active_count() - before)
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ('"shop"', "needs a FastAPI or Starlette app"),
+        ("FastAPI", "needs a FastAPI or Starlette app"),
+        ("started()", "came after the app had started"),
+        ("service_name=5", "service_name=5 must be a text"),
+        ("endpoint=4318", "endpoint=4318: use the base address"),
+        ('headers={"x": 1}', "setup_telemetry(headers): the value of 'x' must be text"),
+        ('headers={"x": " k1"}', "setup_telemetry(headers): the value of 'x' must be text"),
+        ('headers={"x": "k1\\n"}', "setup_telemetry(headers): the value of 'x' must be text"),
+        ('headers="x=1"', "setup_telemetry(headers): a str cannot be used; give a dict"),
+        ('resource_attributes="x=y"', "resource_attributes='x=y' cannot be used; give a dict"),
+        ('resource_attributes={1: "y"}', "resource_attributes: 1 is no name of an attribute; give a dict"),
+        ('durable="no"', "durable='no' must be True or False"),
+    ],
+)
+def test_a_call_that_is_refused_says_what_and_leaves_nothing_behind(arguments: str, says: str) -> None:
+    message, left = run(REFUSED.format(arguments=arguments)).splitlines()
+    assert says in message
+    assert left == "[True, True, True] 0"
+
+
+def test_a_variable_that_the_exporters_refuse_leaves_nothing_behind(tmp_path: Path) -> None:
+    text = REFUSED.replace("ConfigurationError as error", "RuntimeError as error").format(arguments="durable=True")
+    folder = tmp_path / "tasks"
+    provider = {"OTEL_PYTHON_EXPORTER_OTLP_HTTP_METRICS_CREDENTIAL_PROVIDER": "missing"}
+    message, left = run(text, **provider, OTEL_TASKFLOW_DIR=str(folder)).splitlines()
+    assert "'missing' not found" in message
+    assert left == "[True, True, True] 0"
+    assert not folder.exists()
+
+
+def test_a_password_in_an_endpoint_that_is_refused_is_not_shown() -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        setup_telemetry(endpoint="ftp://ann:s3cret@collector")
+    assert "s3cret" not in str(refused.value)
+
+
+def test_a_header_beyond_latin_1_arrives_as_utf_8() -> None:
+    text = """
+import sys
+from otel_taskflow import setup_telemetry
+setup = setup_telemetry(endpoint=sys.argv[1], headers={"x-team": "Łódź"})
+setup.tracer_provider.get_tracer("app").start_span("mine").end()
+print(setup.shutdown(5.0))
+"""
+    with OtlpServer() as server:
+        assert run(text, server.url) == "True"
+        sent = {headers["x-team"].encode("latin-1").decode() for _path, _body, headers in server.received}
+    assert sent == {"Łódź"}
 
 
 def test_in_hermetic_tests_the_providers_export_nothing() -> None:
