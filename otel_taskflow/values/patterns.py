@@ -119,7 +119,8 @@ BEARER = Rule(
 AUTHORIZATION = Rule(
     "authorization",
     re.compile(
-        r"""(authorization["']?\s{0,8}[:=]\s{0,8}[bu]?["']?(?:basic|digest|token|apikey)\s{1,8})[^\s"',;]+[^\r\n"']{0,1024}""",
+        r"""(authorization["']?\s{0,8}[:=]\s{0,8}[bu]?["']?(?:(?P<digest>digest)|(?P<bearer>bearer)|basic|token|apikey)\s{1,8})"""
+        r"""(?(digest)[^\r\n]{1,4096}|(?(bearer)(?!\[redacted:)[^\s"',;]+|[^\s"',;]+[^\r\n"']{0,1024}))""",
         re.I,
     ),
     _keep_first("authorization"),
@@ -156,8 +157,8 @@ CARD = Rule(
     _cards,
     hint=re.compile(r"[2-6](?:\d{12}|\d{3}[ -]\d)", re.ASCII),
 )
-SECRET_RULES = (URL_CREDENTIALS, BEARER, AUTHORIZATION, JWT, PRIVATE_KEY, CARD)
-"""What is looked for without being asked."""
+SECRET_RULES = (PRIVATE_KEY, URL_CREDENTIALS, BEARER, AUTHORIZATION, JWT, CARD)
+"""What is looked for without being asked. Keys come first: what another rule takes of a key's first line would leave its body."""
 
 _ipv4_part = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
 _at_domain = r"@[\w-]+(?:\.[\w-]+)+"

@@ -11,6 +11,7 @@ from otel_taskflow.values import Redaction
 
 redaction = Redaction.with_rules(None)
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
+DIGEST = 'Digest username="Mufasa", realm="shop", nonce="dcd98b", uri="/x", response="6629fae49393a05397450978507c4ef1"'
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\nabc=\n-----END RSA PRIVATE KEY-----"
 
 
@@ -96,6 +97,14 @@ def test_containers_of_secret_keys_are_hidden_as_a_whole() -> None:
         ("BEARER 0123456789abcdef", "BEARER [redacted:bearer]"),
         ("Authorization: Basic dXNlcjpwYXNz", "Authorization: Basic [redacted:authorization]"),
         ("{'authorization': 'Basic dXNlcjpwYXNz'}", "{'authorization': 'Basic [redacted:authorization]'}"),
+        (
+            f"refused: Authorization: {DIGEST}\nnext line",
+            "refused: Authorization: Digest [redacted:authorization]\nnext line",
+        ),
+        (f"{{'Authorization': '{DIGEST}'}}", "{'Authorization': 'Digest [redacted:authorization]"),
+        ("Authorization: Bearer mysecrettoken, next", "Authorization: Bearer [redacted:authorization], next"),
+        ("{'authorization': b'bearer short'}", "{'authorization': b'bearer [redacted:authorization]'}"),
+        (f"Authorization: Basic dXNlcjpwYXNz key={PEM} end", "Authorization: Basic [redacted:authorization]"),
         (f"got {JWT}.", "got [redacted:jwt]"),
         (f"/login?token={JWT}&x=1", "/login?token=[redacted:jwt]&x=1"),
         (f"/login?to=a%3D{JWT}", "/login?to=a%3D[redacted:jwt]"),
@@ -191,6 +200,10 @@ def test_a_deep_or_odd_value_does_no_harm() -> None:
         "a-bearer+",
         "authorization: ",
         "authorization: basic ",
+        "authorization: digest ",
+        'authorization: digest a="',
+        "authorization: bearer ",
+        "authorization: bearer [",
         "eyJ",
         "eyJaaaaaaaa.",
         "eyJaaaaaaaa.aa.eyJ",
