@@ -84,6 +84,17 @@ def test_an_endpoint_that_refuses_is_told_with_its_text_and_without_our_keys(
     assert "OTEL_EXPORTER_OTLP_HEADERS=***" in said.stdout
 
 
+def test_what_variables_hold_that_is_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://ann:s3cr3t@127.0.0.1:9")
+    monkeypatch.setenv("OTEL_OUR_VENDORS_TOKEN", "s3cr3t")
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "shop")
+    said = [each.text for each in providers.check(None)]
+    assert [text for text in said if "s3cr3t" in text] == []
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT=http://ann:[redacted:url_credentials]@127.0.0.1:9" in said
+    assert "OTEL_OUR_VENDORS_TOKEN=[redacted:token]" in said
+    assert "OTEL_SERVICE_NAME=shop" in said
+
+
 def test_one_that_never_answers_is_not_waited_for(tmp_path: Path) -> None:
     with OTLPReceiver([Reply(delay=20.0)] * 2) as receiver:
         begin = time.monotonic()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from otel_taskflow.cli.diagnosis.findings import NOTE, OK, Finding
 from otel_taskflow.setup.sharing import open_buffers
 from otel_taskflow.telemetry.providers import describe_providers, is_recording
+from otel_taskflow.values import Redaction
 
 _SECRET = ("HEADERS",)
 _SIGNALS = ("TRACES", "METRICS", "LOGS")
@@ -54,7 +55,7 @@ def _environment() -> Iterator[Finding]:
         yield Finding(NOTE, "OTEL_SDK_DISABLED=true: nothing is recorded or exported", "unset it to export")
     names = sorted(name for name in os.environ if name.startswith("OTEL_"))
     for name in names:
-        yield Finding(OK, f"{name}={'***' if name.endswith(_SECRET) else os.environ[name]}")
+        yield Finding(OK, f"{name}={_shown(name, os.environ[name])}")
     for signal in _SIGNALS:
         if "grpc" in os.environ.get(f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL", ""):
             yield Finding(
@@ -62,3 +63,8 @@ def _environment() -> Iterator[Finding]:
                 f"{signal.lower()} are to go by gRPC, which OTLPExporter does not speak",
                 "set it to http/protobuf",
             )
+
+
+def _shown(name: str, value: str) -> object:
+    """The value of a variable, as it may be shown to whoever is asked for help."""
+    return "***" if name.endswith(_SECRET) else Redaction().value({name: value})[name]
