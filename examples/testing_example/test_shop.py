@@ -5,7 +5,6 @@ Run:  pytest examples/testing_example
 """
 
 import logging
-from pathlib import Path
 
 from fastapi.testclient import TestClient
 from shop import app, send_email
@@ -27,5 +26,8 @@ def test_the_function_is_still_a_plain_function(caplog):
     assert caplog.records[0].address == "ada@example.com"
 
 
-def test_nothing_is_on_disk():
-    assert not Path(".otel_taskflow").exists()
+def test_nothing_is_on_disk(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with TestClient(app) as client:
+        client.post("/signup?email=ada@example.com")
+    assert list(tmp_path.iterdir()) == []

@@ -203,7 +203,9 @@ def test_what_a_killed_process_left_is_taken_up(tmp_path: Path) -> None:
     ]
 
 
-def test_the_tests_of_the_example_pass(tmp_path: Path) -> None:
+def test_the_tests_of_the_example_pass_where_other_examples_ran_before(tmp_path: Path) -> None:
+    main_of(tmp_path, "script")
+    assert (tmp_path / ".otel_taskflow").is_dir()
     assert "3 passed" in run(tmp_path, "-m", "pytest", str(EXAMPLES / "testing_example"), "-p", "no:cacheprovider")
 
 
