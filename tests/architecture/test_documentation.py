@@ -57,6 +57,14 @@ def test_every_setting_is_in_a_table_of_the_docs_with_its_variable_and_meaning()
     assert missing == []
 
 
+def test_the_layers_of_the_architecture_page_are_those_of_the_contract() -> None:
+    contract = (ROOT / "pyproject.toml").read_text().partition("\nlayers = [\n")[2].partition("\n]\n")[0]
+    page = (ROOT / "docs" / "architecture.md").read_text().partition("\n## Layout\n")[2]
+    shown = [re.split(r"  +", line.strip())[0] for line in page.splitlines() if line.startswith("    ")]
+    assert shown
+    assert shown == [re.sub(r'[",()]', "", line).strip() for line in contract.splitlines()]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_no_link_of_a_page_is_dead(page: Path) -> None:
     targets = [
