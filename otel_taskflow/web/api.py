@@ -109,7 +109,7 @@ class Api:
         return Json(report_json(await asyncio.to_thread(self.backend.health)))
 
     async def task(self, task_id: TaskId, _question: Annotated[NoQuestion, Query()]) -> Response:
-        """One task with its attempts and its log as lines, at most 10,000 of them (then a header says so)."""
+        """One task with its attempts and its log as lines, up to 10,000 or 4 Mi characters (then a header says so)."""
         headers = await self.caught_up()
         detail = await self.find(task_id, headers)
         lines, is_cut = await read_lines(self.backend.reader(), task_id, detail.attempts)
