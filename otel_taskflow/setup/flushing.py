@@ -6,9 +6,10 @@ the TaskManager's last span, whichever of the two was added to the app first.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+
+from otel_taskflow.engine.asyncio_tasks import on_own_thread
 
 Flush = Callable[[], object]
 
@@ -16,7 +17,7 @@ _ends = frozenset({"lifespan.shutdown.complete", "lifespan.shutdown.failed"})
 
 
 class FlushAtShutdown:
-    """ASGI middleware that calls ``flush`` on a thread before the server hears that the lifespan is over."""
+    """ASGI middleware that calls ``flush`` on a thread of its own before the server hears that the lifespan is over."""
 
     def __init__(self, app: Callable[..., Awaitable[None]], flush: Flush) -> None:
         self.app = app
@@ -29,7 +30,7 @@ class FlushAtShutdown:
     def _flushing(self, send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
         async def flush_and_send(message: MutableMapping[str, Any]) -> None:
             if message["type"] in _ends:
-                await asyncio.to_thread(self._flush)
+                await on_own_thread(self._flush)
             await send(message)
 
         return flush_and_send
