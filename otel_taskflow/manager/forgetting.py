@@ -1,11 +1,28 @@
-"""What is left of a journal elsewhere when its files are gone."""
+"""What a journal leaves elsewhere when its files go."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from otel_taskflow.journal.left import mark_left
+from otel_taskflow.ports import StoreWriter
 
 _logger = logging.getLogger("otel_taskflow")
+
+
+def may_go(journal_id: str, root: Path | None, store: StoreWriter) -> bool:
+    """Whether the files of a journal may go, all of which was consumed. Tasks that are left to the next process need a mark.
+
+    Never raises: while the store does not say, or no mark can be made, the files are the mark.
+    """
+    try:
+        if root is not None and journal_id in store.owners():
+            mark_left(root, journal_id)
+    except Exception:  # noqa: BLE001 - a store of the user's own may raise anything
+        return False
+    return True
 
 
 def forget_everywhere(journal_id: str, keepers: Iterable[Callable[[str], None]]) -> None:

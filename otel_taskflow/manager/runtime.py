@@ -35,7 +35,7 @@ from otel_taskflow.journal.writer import JournalWriter
 from otel_taskflow.manager import losses
 from otel_taskflow.manager.blueprint import Blueprint
 from otel_taskflow.manager.checkup import Checkup, of_buffers
-from otel_taskflow.manager.forgetting import forget_everywhere
+from otel_taskflow.manager.forgetting import forget_everywhere, may_go
 from otel_taskflow.manager.header import header_for
 from otel_taskflow.manager.housekeeping import Housekeeping
 from otel_taskflow.manager.idempotency import claims_for
@@ -369,8 +369,9 @@ class Runtime:
     def _close_journal(self, writer: JournalWriter) -> None:
         """Its files stay for the next process, if a consumer has not taken everything."""
         consumed = self.tailer.consumed if hasattr(self, "tailer") else 0
-        writer.close(consumed)
-        if consumed >= writer.end:
+        is_over = consumed >= writer.end and may_go(writer.id, self.root, self.store.writer)
+        writer.close(consumed if is_over else None)
+        if is_over:
             outbox = [] if self.exporting is None else [self.exporting.outbox.forget]
             forget_everywhere(writer.id, [self.store.writer.forget_journal, self.offsets.forget, *outbox])
 

@@ -25,7 +25,8 @@ from otel_taskflow.engine.recovery import Recovery
 from otel_taskflow.engine.relay import rest_of
 from otel_taskflow.errors import SpoolError
 from otel_taskflow.health import OK, PartHealth
-from otel_taskflow.journal.folder import Orphan, all_journals, employer_of, is_neighbour, orphans
+from otel_taskflow.journal.folder import Orphan, all_journals, employer_of, is_in_namespace, is_neighbour, orphans
+from otel_taskflow.journal.left import left_journals, place_of_mark, unmark_left
 from otel_taskflow.ports import JournalHeader, StoreWriter
 
 if TYPE_CHECKING:
@@ -114,6 +115,7 @@ class Takeover:
         self._outbox = outbox
         self._recovered = recovered
         self._reported: set[str] = set()
+        self._unaccounted: set[str] = set()
         self._torn: dict[str, int] = {}
         self._missing: dict[str, int] = {}
         self._jobs: list[_Job] = []
@@ -189,18 +191,32 @@ class Takeover:
     def _take_over_leftovers(self) -> None:
         """Tasks of processes that ended in good order and left some for the next: there is no journal of theirs any more.
 
-        Of this folder only: processes of another one may live, and their journals are not to be seen from here.
+        Only of those that are known to have ended. The others may live, though their ids name this folder: in a copy of it,
+        and their journals are not to be seen from here.
         """
         own = self._own
-        owners = [owner for owner in self._store.owners() if is_neighbour(owner, own.journal_id)]
-        strangers = [owner for owner in owners if owner != own.journal_id]
-        if not strangers:
-            return
-        journals = set(all_journals(self._root))
-        for owner in strangers:
-            if owner not in journals:
-                self._recovery.take_over(owner, own.journal_id)
-                self._recovery.forget(owner)
+        owners = [owner for owner in self._store.owners() if is_in_namespace(owner, own.namespace)]
+        strangers = {owner for owner in owners if owner != own.journal_id}
+        gone = strangers.difference(all_journals(self._root)) if strangers else strangers
+        left = left_journals(self._root) if gone else gone
+        for owner in gone & left:
+            self._recovery.take_over(owner, own.journal_id)
+            self._recovery.forget(owner)
+            unmark_left(self._root, owner)
+        self._report_unaccounted({owner for owner in gone - left if is_neighbour(owner, own.journal_id)})
+
+    def _report_unaccounted(self, owners: set[str]) -> None:
+        """Those that were so at the last look, too: one that has just ended is no case for people."""
+        for owner in owners & self._unaccounted:
+            self._report_once(
+                owner,
+                "otel_taskflow: tasks of process %s are left alone: its journal is not in the folder %s, so it may run in "
+                "a copy of that; if it has ended, make the empty file %s, and they are taken over",
+                owner,
+                self._root,
+                place_of_mark(self._root, owner),
+            )
+        self._unaccounted = owners
 
     # One journal
 
@@ -238,6 +254,7 @@ class Takeover:
             return
         # The files first: a journal whose offset is forgotten would be replayed from its beginning.
         orphan.remove()
+        unmark_left(self._root, journal_id)
         forget(orphan, self._store)
         self._recovery.forget(journal_id)
         self._offsets.forget(journal_id)
