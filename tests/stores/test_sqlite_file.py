@@ -293,6 +293,25 @@ def test_the_write_ahead_log_is_moved_into_the_file(path: Path) -> None:
     store.writer.close()
 
 
+@pytest.mark.parametrize("is_there", [True, False], ids=["a file", "nothing yet"])
+def test_a_link_means_what_it_leads_to_with_its_write_ahead_log(path: Path, is_there: bool) -> None:
+    real = path.parent / "disk" / "real.db"
+    real.parent.mkdir()
+    if is_there:
+        real.touch()
+    path.symlink_to(Path("disk", "real.db"))
+    store = SqliteStore(path)
+    store.writer.open()
+    wal = real.with_name("real.db-wal")
+    lines = [make_line(seq=seq, message="x" * 8000) for seq in range(2 * WAL_LIMIT // 8000)]
+    store.writer.write(StoreWrite("journal-a", 1, (), (), lines))
+    assert wal.stat().st_size < WAL_LIMIT
+    assert store.size() == real.stat().st_size + wal.stat().st_size
+    assert (store.path, store.location) == (real, str(real))
+    store.writer.close()
+    assert sorted(each.name for each in path.parent.iterdir()) == ["disk", "tasks.db"]
+
+
 def test_a_checkpoint_that_cannot_be_is_no_error(path: Path) -> None:
     store = SqliteStore(path)
     store.writer.open()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from otel_taskflow.errors import StoreError
@@ -119,17 +120,18 @@ class SqliteWriter(SqlWriter):
 class SqliteStore:
     """Store over one file. Readers need the file, which the writer's ``open`` makes.
 
+    A symbolic link means the file that it leads to, whether that is there yet or not.
     With ``syncs_commits`` a commit is safe against a power cut too, at the price of a sync.
     """
 
     is_persistent = True
 
     def __init__(self, path: Path, *, syncs_commits: bool = False) -> None:
-        self.path = path
-        self._wal = Path(f"{path}-wal")
+        self.path = _followed(path)
+        self._wal = Path(f"{self.path}-wal")
         self.syncs_commits = syncs_commits
-        self.location = str(path)
-        self._writer = SqliteWriter(path, syncs_commits=syncs_commits)
+        self.location = str(self.path)
+        self._writer = SqliteWriter(self.path, syncs_commits=syncs_commits)
 
     @property
     def writer(self) -> SqliteWriter:
@@ -157,6 +159,14 @@ class SqliteStore:
             return self.path.stat().st_size + _size(self._wal)
         except OSError:
             return None
+
+
+def _followed(path: Path) -> Path:
+    """SQLite names what lies beside a database after the file itself, and so must we."""
+    with suppress(OSError):
+        if path.is_symlink():
+            return Path(os.path.realpath(path))
+    return path
 
 
 def _size(path: Path) -> int:
