@@ -16,6 +16,9 @@ from otel_taskflow.values.paths import as_path
 FILE_NAME = "tasks.db"
 _SCHEME = re.compile(r"^([a-zA-Z][a-zA-Z0-9+.-]*)://")
 _SQLITE = "sqlite:///"
+_ALMOST = ("sqlite:", "file:")
+"""With these a name begins only if a URL was meant."""
+_PARAMETERS = re.compile("[?#]")
 _MEMORY = "memory"
 _REMEDY = 'use a path, "sqlite:///file.db", "memory" or an object with writer, reader(), is_persistent and location'
 
@@ -24,16 +27,15 @@ def open_store(spec: object, folder: Path | None, *, syncs_commits: bool = False
     """The store that ``TaskManager(store=spec)`` means; its writer is not opened yet.
 
     None is a SQLite file in ``folder``; "memory" lives in this process; a path or ``sqlite:///relative.db`` or
-    ``sqlite:////absolute.db`` is a SQLite file; an object with the members of ``Store`` is taken as it is.
+    ``sqlite:////absolute.db`` is a SQLite file; an object with the members of ``Store`` is taken as it is. A text that looks like
+    another URL, or has parameters, is no file; a path object is one whatever it is called, but for the names of memory.
     ``syncs_commits`` makes a SQLite file safe against a power cut; a store of the user's own says itself what it is.
     Raises ConfigurationError for anything else.
     """
     if spec == _MEMORY:
         return MemoryStore()
     if spec is None or isinstance(spec, str | os.PathLike):
-        return SqliteStore(
-            _default(folder) if spec is None else _path_of(os.fsdecode(spec)), syncs_commits=syncs_commits
-        )
+        return SqliteStore(_default(folder) if spec is None else _path_of(spec), syncs_commits=syncs_commits)
     return _own(spec)
 
 
@@ -60,15 +62,31 @@ def _default(folder: Path | None) -> Path:
     return _absolute(str(folder / FILE_NAME))
 
 
-def _path_of(spec: str) -> Path:
-    if ":memory:" in spec or spec.strip().lower() == _MEMORY:
-        raise ConfigurationError(f'store={spec!r} would be a file of that name; write store="memory"')
-    scheme = _SCHEME.match(spec)
-    if scheme is None:
-        return _absolute(spec)
-    if not spec.startswith(_SQLITE) or spec == _SQLITE:
-        raise ConfigurationError(f"store={_without_credentials(spec)!r} is not supported; {_REMEDY}")
-    return _absolute(spec.removeprefix(_SQLITE))
+def _path_of(spec: str | os.PathLike[str]) -> Path:
+    text = os.fsdecode(spec)
+    if ":memory:" in text or text.strip().lower() == _MEMORY:
+        raise ConfigurationError(f'store={text!r} would be a file of that name; write store="memory"')
+    return _absolute(_path_in(text) if isinstance(spec, str) else text)
+
+
+def _path_in(text: str) -> str:
+    """The path that a text means, which may be a URL."""
+    if text.startswith(_SQLITE) and text != _SQLITE:
+        return _without_parameters(text.removeprefix(_SQLITE))
+    if _SCHEME.match(text) or text.lower().startswith(_ALMOST):
+        raise ConfigurationError(f"store={_without_credentials(text)!r} is not supported; {_REMEDY}")
+    return text
+
+
+def _without_parameters(path: str) -> str:
+    """As it is: parameters would become part of the file's name."""
+    found = _PARAMETERS.search(path)
+    if found is None:
+        return path
+    raise ConfigurationError(
+        f"store={_SQLITE + path[: found.start()]!r} is followed by {found[0]!r}, and parameters are not supported; leave them out, "
+        "or give a file that is called so as a pathlib.Path"
+    )
 
 
 def _absolute(path: str) -> Path:
@@ -83,9 +101,10 @@ def _absolute(path: str) -> Path:
 
 def _without_credentials(url: str) -> str:
     """Scheme, host and path: what stands before an @ or behind a ? may be a password."""
-    scheme, _, rest = url.partition("://")
-    place = re.split(r"[?#]", rest.rpartition("@")[2])[0]
-    return f"{scheme}://{place}"
+    scheme, slashes, rest = url.partition("://")
+    if not slashes:
+        return _PARAMETERS.split(url)[0]
+    return f"{scheme}://{_PARAMETERS.split(rest.rpartition('@')[2])[0]}"
 
 
 __all__ = ["FILE_NAME", "MemoryStore", "SqliteStore", "check_store", "open_store"]

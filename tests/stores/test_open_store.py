@@ -62,6 +62,34 @@ def test_anything_else_is_refused_with_the_remedy(spec: object) -> None:
         open_store(spec, None)
 
 
+@pytest.mark.parametrize("spec", ["sqlite:jobs.db", "file:jobs.db", "file:jobs.db?mode=memory", "File:/tmp/jobs.db"])
+def test_no_file_is_named_after_a_url_that_is_not_understood(spec: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"store='{spec.partition('?')[0]}' is not supported; use a path, "):
+        open_store(spec, None)
+
+
+@pytest.mark.parametrize("parameters", ["?mode=ro", "#jobs", "?mode=ro#jobs"])
+def test_no_file_is_named_after_the_parameters_of_a_url(parameters: str) -> None:
+    told = rf"store='sqlite:///jobs\.db' is followed by '\{parameters[0]}', .* leave them out, or .* pathlib\.Path"
+    with pytest.raises(ConfigurationError, match=told):
+        open_store(f"sqlite:///jobs.db{parameters}", None)
+
+
+@pytest.mark.parametrize("name", ["jobs.db?mode=ro", "jobs#1.db", "sqlite:jobs.db", "file:jobs.db?mode=memory"])
+def test_a_file_may_have_any_name_where_it_is_given_as_a_path(name: str, tmp_path: Path) -> None:
+    store = open_store(tmp_path / name, None)
+    store.writer.open()
+    store.writer.close()
+    assert name in [each.name for each in tmp_path.iterdir()]
+
+
+def test_a_relative_file_may_have_any_name_where_it_is_given_as_a_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert open_store(Path("file:jobs.db?mode=ro"), None).location == str(tmp_path / "file:jobs.db?mode=ro")
+
+
 class Half:
     """Writer and reader, and nothing that says what it is."""
 
