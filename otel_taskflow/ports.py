@@ -244,6 +244,8 @@ class Store(Protocol):
     ``reader()`` may be called on several event loops; each gets its own reader. ``is_persistent`` says whether the data
     outlives the process (a memory store's journal leaves nothing on disk either). ``location`` is shown to people.
 
+    One object may be given to several managers of a process: the first to start opens the writer, the last to stop closes it.
+
     A store may have ``size()``: the bytes that it takes, or None; asked about once a second, so it must be cheap.
     """
 

@@ -41,6 +41,7 @@ from otel_taskflow.manager.housekeeping import Housekeeping
 from otel_taskflow.manager.idempotency import claims_for
 from otel_taskflow.manager.losses import Losses
 from otel_taskflow.manager.names import take_name
+from otel_taskflow.manager.opened import open_for_manager
 from otel_taskflow.manager.origin import Origin
 from otel_taskflow.manager.pulse import Pulse, StandIn, stand_in_for
 from otel_taskflow.manager.quiet_store import quieted
@@ -135,11 +136,11 @@ class Runtime:
         return root
 
     def _open_store(self) -> Store:
-        store = quieted(open_store(self._settings.store, self.root, syncs_commits=self._settings.durability == "power"))
+        found = open_store(self._settings.store, self.root, syncs_commits=self._settings.durability == "power")
+        store = quieted(found)
         if isinstance(store, SqliteStore):
             _refuse_network(store.location)
-        store.writer.open()
-        self._undo.callback(store.writer.close)
+        self._undo.callback(open_for_manager(found, store.writer))
         return store
 
     def _open_exporting(self) -> Exporting | None:
