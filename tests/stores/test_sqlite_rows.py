@@ -54,6 +54,7 @@ def test_lines_are_found_by_words_and_extras(path: Path, kind: str) -> None:
         make_line(seq=1, message="payment failed for the user", extra={"order_id": 42, "note": 'a "b" c'}),
         make_line(seq=2, message="payment done", extra={"order_id": 421, "order": "id 42"}),
         make_line(seq=3, message="nothing", extra={"order_id": "42"}),
+        make_line(seq=4, message="cut\0off - half of a \\ud800", extra={"-": "+", "note": "x\0y"}),
     ]
     store.writer.write(StoreWrite("journal-a", 1, [make_task()], (), lines))
 
@@ -74,6 +75,9 @@ def test_lines_are_found_by_words_and_extras(path: Path, kind: str) -> None:
     assert find(note='a "b" c') == [1]
     assert find('" OR *') == []
     assert find() == []
+    assert find("payment - failed!") == find("payment failed") == [1]
+    assert find("-") == find("\0") == find('"') == find(**{"-": "+"}) == []
+    assert find("cut\0off") == find("off\0") == find("half of a \ud800") == find(note="x\0y") == [4]
     store.writer.close()
 
 

@@ -21,6 +21,7 @@ from otel_taskflow.stores.sqlite.rows import (
     to_json,
 )
 from otel_taskflow.stores.sqlite.statements import SQL
+from otel_taskflow.values.text import well_formed
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 
@@ -83,10 +84,12 @@ class SqlReader(ABC):
     ) -> Sequence[LogRow]:
         """Lines of all tasks, newest first, with all words of ``text`` and these extras (42 also finds "42").
 
-        Goes beyond StoreReader. Needs at least a word or an extra, else there are no lines.
+        Goes beyond StoreReader. Needs at least a word or an extra, else there are no lines. What is neither letter nor digit
+        only separates words.
         """
-        phrases = [f"message : {_quoted(word)}" for word in text.split()]
-        phrases += [f"extra : {_quoted(to_json({key: value}) or '')}" for key, value in (attributes or {}).items()]
+        wanted = [("message", word) for word in text.split()]
+        wanted += [("extra", to_json({key: value}) or "") for key, value in (attributes or {}).items()]
+        phrases = [f"{column} : {_quoted(words)}" for column, words in wanted if any(map(str.isalnum, words))]
         if not phrases:
             return []
         parameters = {"words": " AND ".join(phrases), "attributes": json.dumps(dict(attributes or {})), "limit": limit}
@@ -136,8 +139,11 @@ def _level_number(level: str) -> int:
 
 
 def _quoted(words: str) -> str:
-    """A phrase of the text index: its words, one behind the other. Everything that is no word only separates."""
-    return '"' + words.replace('"', '""') + '"'
+    """A phrase of the text index: its words, one behind the other. Everything that is no word only separates.
+
+    A NUL would end the whole question.
+    """
+    return '"' + well_formed(words).replace("\0", " ").replace('"', '""') + '"'
 
 
 def _list_statement(where: TaskFilter, after: tuple[int, str] | None) -> str:
