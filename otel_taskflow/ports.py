@@ -180,7 +180,7 @@ class StoreWriter(Protocol):
 
 
 class StoreReader(Protocol):
-    """The reading half of a store: the web and the CLI use it, the engine never does. Never writes."""
+    """The reading half of a store: the web and ``TaskManager.reader()`` use it, the engine never does. Never writes."""
 
     async def list_tasks(self, where: TaskFilter, limit: int, cursor: str | None = None) -> TaskPage:
         """Tasks newest first (created_at, task_id). The cursor stays valid while tasks are added.
