@@ -9,8 +9,10 @@ import sys
 from base64 import b64encode
 from collections.abc import Mapping
 from enum import Enum
+from pathlib import Path
 from typing import Any, Protocol
 
+from otel_taskflow.cli.diagnosis.access import AS_THE_APP
 from otel_taskflow.values.lines import one_line
 
 
@@ -29,6 +31,12 @@ def print_json(value: Any) -> None:
 def complain(text: str) -> None:
     """A line on stderr."""
     print(f"otel-taskflow: {one_line(text)}", file=sys.stderr)
+
+
+def complain_of(path: Path, error: Exception) -> None:
+    """A line on stderr about a path that cannot be looked at."""
+    remedy = f"; {AS_THE_APP}" if isinstance(error, PermissionError) else ""
+    complain(f"{path}: it cannot be looked at: {error}{remedy}")
 
 
 def plain(value: Any) -> Any:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from otel_taskflow.cli.commands import Commands, add_dump, complain, print_json
+from otel_taskflow.cli.commands import Commands, add_dump, complain, complain_of, print_json
+from otel_taskflow.cli.diagnosis.access import is_there
 from otel_taskflow.errors import JournalError
 from otel_taskflow.journal.codec import decode
 from otel_taskflow.journal.otlp import Declaration, Encoded, Origin, decode_otlp, is_otlp
@@ -22,28 +23,36 @@ def add_to(commands: Commands) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     path = Path(options.path)
-    journals = list(_journals(path))
-    if not journals:
+    try:
+        if is_there(path) and path.is_file():
+            return _dump(path.parent, [path])
+        folders = [path, *_folders_in(path), *_folders_in(path / "journal")]
+    except (OSError, ValueError) as error:
+        complain_of(path, error)
+        return 1
+    statuses = [status for folder in folders if (status := _dump_folder(folder)) is not None]
+    if not statuses:
         complain(
             f"{path}: there is no journal; give a segment (*.seg), a journal's folder, or the app's .otel_taskflow"
         )
         return 1
-    return max([_dump(folder, segments) for folder, segments in journals])
-
-
-def _journals(path: Path) -> Iterator[tuple[Path, Sequence[Path]]]:
-    """The folders of journals at a path, each with its segments."""
-    if path.is_file():
-        yield path.parent, [path]
-        return
-    for folder in (path, *_folders_in(path), *_folders_in(path / "journal")):
-        segments = sorted(folder.glob("*.seg"))
-        if segments:
-            yield folder, segments
+    return max(statuses)
 
 
 def _folders_in(path: Path) -> Sequence[Path]:
     return sorted(each for each in path.iterdir() if each.is_dir()) if path.is_dir() else []
+
+
+def _dump_folder(folder: Path) -> int | None:
+    """None if no journal is in it, or not any more."""
+    try:
+        segments = sorted(each for each in folder.iterdir() if each.suffix == ".seg")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        complain_of(folder, error)
+        return 1
+    return _dump(folder, segments) if segments else None
 
 
 def _dump(folder: Path, segments: Sequence[Path]) -> int:

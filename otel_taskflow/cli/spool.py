@@ -7,7 +7,8 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from otel_taskflow.cli.commands import Commands, add_dump, complain, print_json
+from otel_taskflow.cli.commands import Commands, add_dump, complain, complain_of, print_json
+from otel_taskflow.cli.diagnosis.access import is_there
 from otel_taskflow.errors import SpoolError
 from otel_taskflow.spool.inspecting import Dumped, dump
 from otel_taskflow.telemetry.otlp.decode import message_json, resource_json, scope_json
@@ -20,7 +21,12 @@ def add_to(commands: Commands) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     given = Path(options.path)
-    path = next((each for each in (given, given / "spool.db", given / "spool" / "spool.db") if each.is_file()), None)
+    places = (given, given / "spool.db", given / "spool" / "spool.db")
+    try:
+        path = next((each for each in places if is_there(each) and each.is_file()), None)
+    except (OSError, ValueError) as error:
+        complain_of(given, error)
+        return 1
     if path is None:
         complain(f"{given}: there is no spool; give spool.db, its folder, or the app's .otel_taskflow")
         return 1

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -15,6 +17,8 @@ from otel_taskflow.cli.diagnosis import folder, spool, store
 from otel_taskflow.cli.diagnosis.access import AS_THE_APP, MOUNT_WRITABLE
 from otel_taskflow.cli.diagnosis.findings import OK, PROBLEM
 from otel_taskflow.errors import SpoolError, StoreError
+from otel_taskflow.journal.writer import JournalWriter
+from otel_taskflow.ports import JournalHeader
 from otel_taskflow.setup.buffer import spool_path
 from tests.conftest import ROOT, unmeasured
 
@@ -22,13 +26,14 @@ STRANGER = """
 import contextlib, io, os, sys
 from otel_taskflow.cli import main
 
-with contextlib.redirect_stdout(io.StringIO()):
-    main(["doctor", "--dir", sys.argv[2]])
+closed, other, *arguments = sys.argv[1:]
+with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+    main([*arguments, other])
 if os.geteuid() == 0:
     os.setgroups([])
     os.setgid(65534)
     os.setuid(65534)
-sys.exit(main(["doctor", "--dir", sys.argv[1]]))
+sys.exit(main([*arguments, closed]))
 """
 """Looks once into a place of no importance, so that all is imported before it is nobody: root may look into anything."""
 
@@ -115,9 +120,10 @@ def closed(tmp_path: Path) -> Iterator[Path]:
     root.chmod(0o700)
 
 
-def test_a_folder_that_this_user_may_not_look_into_is_told_with_the_remedy(closed: Path, tmp_path: Path) -> None:
-    said = subprocess.run(
-        [sys.executable, "-c", STRANGER, str(closed), str(tmp_path / "other")],
+def as_a_stranger(closed: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """What a command says of the folder to a user who may not look into it."""
+    return subprocess.run(
+        [sys.executable, "-c", STRANGER, str(closed), str(closed.with_name("other")), *arguments],
         cwd=ROOT,
         # A stranger cannot write what coverage measures.
         env=unmeasured(),
@@ -126,7 +132,43 @@ def test_a_folder_that_this_user_may_not_look_into_is_told_with_the_remedy(close
         timeout=60,
         check=False,
     )
+
+
+def test_a_folder_that_this_user_may_not_look_into_is_told_with_the_remedy(closed: Path) -> None:
+    said = as_a_stranger(closed, "doctor", "--dir")
     assert (said.returncode, said.stderr) == (1, "")
     assert "see the cause" not in said.stdout
     assert said.stdout.count(f"        -> {AS_THE_APP}\n") == 4  # folder, store, journals, spool
     assert "logs to http://localhost:4318/v1/logs" in said.stdout
+
+
+@pytest.mark.parametrize("what", ["journal", "spool"])
+def test_what_this_user_may_not_look_into_is_not_dumped_with_the_remedy(closed: Path, what: str) -> None:
+    said = as_a_stranger(closed, what, "dump")
+    assert (said.returncode, said.stdout) == (1, "")
+    assert said.stderr.startswith(f"otel-taskflow: {closed}: it cannot be looked at: [Errno 13] Permission denied")
+    assert said.stderr.endswith(f"; {AS_THE_APP}\n")
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A folder that everybody may look into; pytest's own are private."""
+    with TemporaryDirectory() as name:
+        root = Path(name)
+        root.chmod(0o755)
+        yield root
+
+
+def test_a_journal_that_this_user_may_not_look_into_holds_up_no_other(public: Path) -> None:
+    for name, mode in (("a", 0), ("b", 0o755)):
+        journal = JournalWriter.create(public, JournalHeader(name, 0, 7, "host", "", "w"))
+        assert journal.folder is not None
+        for file in journal.folder.iterdir():
+            file.chmod(0o644)
+        journal.folder.chmod(mode)
+    (public / "journal").chmod(0o755)
+    said = as_a_stranger(public, "journal", "dump")
+    (public / "journal" / "a").chmod(0o700)
+    assert said.returncode == 1
+    assert json.loads(said.stdout.splitlines()[0])["journal"] == "b"
+    assert f"{public / 'journal' / 'a'}: it cannot be looked at" in said.stderr

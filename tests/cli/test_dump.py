@@ -175,6 +175,16 @@ def test_where_there_is_nothing_it_says_what_to_give(
     assert "give" in said
 
 
+@pytest.mark.parametrize("name", ["n" * 300, "a\0b"])
+@pytest.mark.parametrize("what", ["journal", "spool"])
+def test_a_path_that_cannot_be_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], what: str, name: str
+) -> None:
+    status, found, said = dumped(capsys, what, "dump", tmp_path / name)
+    assert (status, found) == (1, [])
+    assert "it cannot be looked at: " in said
+
+
 def test_a_reader_that_has_seen_enough_ends_it_quietly(tmp_path: Path) -> None:
     import subprocess
     import sys
