@@ -125,7 +125,7 @@ class Settings:
         2 * 1024**3, _bytes, "The oldest finished tasks are deleted beyond this size of the store."
     )
     journal_budget: int = _setting(
-        256 * 1024**2, _bytes, "Size at which the journal drops log lines below error, counted."
+        256 * 1024**2, _bytes, "Size at which the journal drops log lines below error, counted; at least 8 MiB."
     )
     testing: bool | None = _setting(
         None,
@@ -171,7 +171,10 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     return values
 
 
-_AT_LEAST_ONE = frozenset({"max_concurrent_tasks", "max_sync_threads", "max_process_workers", "max_pending"})
+_LEAST = {
+    **dict.fromkeys(("max_concurrent_tasks", "max_sync_threads", "max_process_workers", "max_pending"), 1),
+    "journal_budget": 8 * 1024**2,  # two segments: one that is written, and one that the store still reads
+}
 _MOST = {"shutdown_grace": LONGEST, "retention_days": 36_500}
 _MOST_OF_ALL = 2**63 - 1
 _KINDS: Mapping[str, tuple[type, ...]] = {
@@ -212,9 +215,9 @@ def _check_value(each: dataclasses.Field[Any], value: Any) -> None:
 
 
 def _check_range(name: str, value: float) -> None:
-    least, most = int(name in _AT_LEAST_ONE), _MOST.get(name, _MOST_OF_ALL)
+    least, most = _LEAST.get(name, 0), _MOST.get(name, _MOST_OF_ALL)
     if not least <= value < float("inf"):
-        raise ConfigurationError(f"{name}={value!r} must be {'at least 1' if least else '0 or more'}")
+        raise ConfigurationError(f"{name}={value!r} must be {f'at least {least}' if least else '0 or more'}")
     if value > most:
         raise ConfigurationError(f"{name}={shown(value)} must be at most {most}")
 

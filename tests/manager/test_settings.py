@@ -11,6 +11,7 @@ import pytest
 
 from otel_taskflow.errors import ConfigurationError, StoreError, UnsupportedParameterError
 from otel_taskflow.journal import folder
+from otel_taskflow.journal.segment import SIZE
 from otel_taskflow.manager import Settings, TaskManager
 from otel_taskflow.observers import FileLogger, InMemoryLogger
 from otel_taskflow.stores import MemoryStore, SqliteStore
@@ -47,6 +48,7 @@ def test_an_argument_wins_over_the_environment_and_that_over_the_default() -> No
         ({"dir": "~nosuch-user/x"}, "must name a folder: there is no home folder for its ~; write it out"),
         ({"name": "\ud800"}, "name='.*ud800' has half of a surrogate pair"),
         ({"max_process_workers": -1}, "max_process_workers=-1 must be at least 1"),
+        ({"journal_budget": 8 * 1024**2 - 1}, "journal_budget=8388607 must be at least 8388608"),
         ({"max_pending": 10**30}, "max_pending=1.* must be at most 9223372036854775807"),
         ({"retention_days": 10**5000}, "retention_days=<an int of 16610 bits> must be at most 36500"),
         ({"shutdown_grace": 1e300}, "shutdown_grace=.* must be at most 3153600000"),
@@ -69,6 +71,12 @@ def test_a_wrong_value_is_an_error_that_names_it_and_the_remedy(given: dict[str,
 def test_a_wrong_variable_is_an_error_that_names_it_and_the_remedy(name: str, value: str, remedy: str) -> None:
     with pytest.raises(ConfigurationError, match=f"OTEL_TASKFLOW_{name}='{value}' cannot be used: use {remedy}"):
         Settings.load({}, {f"OTEL_TASKFLOW_{name}": value})
+
+
+def test_the_least_budget_of_a_journal_is_two_segments() -> None:
+    assert Settings.load({"journal_budget": 2 * SIZE}, {}).journal_budget == 2 * SIZE
+    with pytest.raises(ConfigurationError, match="journal_budget"):
+        Settings.load({"journal_budget": 2 * SIZE - 1}, {})
 
 
 @pytest.mark.parametrize("text", ["memory", "MEMORY", " memory "])
