@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import urllib.parse
 from contextlib import suppress
 from pathlib import Path
 
-LONGEST_NAME = 100
+from otel_taskflow.values.paths import shortened
 
 
 class ObserverOffsets:
@@ -55,10 +54,7 @@ class ObserverOffsets:
 
 def file_name(name: str) -> str:
     """A name for a file from any text: escaped, and a digest in place of what is too long."""
-    quoted = urllib.parse.quote(name, safe=" ()", errors="backslashreplace").replace(".", "%2E")
-    if len(quoted) <= LONGEST_NAME:
-        return quoted
-    return f"{quoted[: LONGEST_NAME - 33]}-{hashlib.sha256(quoted.encode()).hexdigest()[:32]}"
+    return shortened(urllib.parse.quote(name, safe=" ()", errors="backslashreplace").replace(".", "%2E"))
 
 
 def _replace(path: Path, seq: int) -> None:

@@ -20,6 +20,7 @@ from otel_taskflow.journal.once import read_or_make
 from otel_taskflow.journal.reader import DeadReader
 from otel_taskflow.journal.remedy import remedy
 from otel_taskflow.ports import JournalHeader
+from otel_taskflow.values.paths import shortened
 
 NETWORK_FILE_SYSTEMS = frozenset(
     {
@@ -75,7 +76,7 @@ def is_neighbour(journal_id: str, other: str) -> bool:
 
 @cache
 def _quoted(namespace: str) -> str:
-    return quote(namespace, safe="").replace(".", "%2E")
+    return shortened(quote(namespace, safe="").replace(".", "%2E"))
 
 
 def _place(journal_id: str) -> str:

@@ -12,6 +12,7 @@ _REMEDIES = (
     ((errno.EACCES, errno.EPERM, errno.EROFS), "make the folder writable"),
     ((errno.EEXIST, errno.ENOTDIR, errno.EISDIR), "move what is in the way"),
     ((errno.ENOLCK,), "use a file system with locks"),
+    ((errno.ENAMETOOLONG,), "give it a shorter path"),
 )
 
 

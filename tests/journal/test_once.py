@@ -10,7 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from otel_taskflow.journal.folder import folder_id, is_in_namespace, is_neighbour, new_journal_id
+from otel_taskflow.journal.discard import DISCARDED
+from otel_taskflow.journal.folder import (
+    employer_of,
+    folder_id,
+    is_in_namespace,
+    is_neighbour,
+    new_journal_id,
+    new_worker_journal_id,
+)
 from otel_taskflow.journal.once import read_or_make
 
 
@@ -64,3 +72,20 @@ def test_a_journal_says_of_which_folder_and_manager_it_is() -> None:
     assert is_neighbour(journal_id, new_journal_id("mail.out", one))
     assert not is_neighbour(journal_id, new_journal_id("mail.out", two))
     assert not is_neighbour(journal_id, new_journal_id("mail", one))
+
+
+@pytest.mark.parametrize("letter", ["n", "-", ".", "é", "注"])
+def test_a_manager_of_any_name_has_journals_that_a_folder_can_hold(letter: str) -> None:
+    name, folder = letter * 500, make()
+    journal_id = new_journal_id(name, folder)
+    worker_id = new_worker_journal_id(journal_id)
+    assert len(f"{DISCARDED}{worker_id}") < 255
+    assert employer_of(worker_id) == journal_id
+    assert is_in_namespace(journal_id, name)
+    assert is_in_namespace(worker_id, name)
+    assert not is_in_namespace(journal_id, f"{name}{letter}")
+    assert is_neighbour(journal_id, new_journal_id(name, folder))
+
+
+def test_a_name_that_is_not_long_stands_in_the_id_as_it_is() -> None:
+    assert new_journal_id("n" * 100).startswith("n" * 100 + "-")

@@ -179,6 +179,7 @@ def test_a_folder_that_cannot_be_written_is_an_error_with_the_remedy(tmp_path: P
         (errno.EROFS, "make the folder writable"),
         (errno.EACCES, "make the folder writable"),
         (errno.EMFILE, "raise the limit on open files"),
+        (errno.ENAMETOOLONG, "give it a shorter path"),
         (errno.EIO, "check that disk"),
     ],
 )

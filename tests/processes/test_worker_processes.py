@@ -47,6 +47,17 @@ def test_a_task_runs_in_another_process_and_its_lines_are_in_its_record(
     assert "secret" not in str(logs)
 
 
+@pytest.mark.parametrize("name", ["n" * 200, "注文処理バックグラウンドタスク管理者の仕事場"], ids=["long", "Japanese"])
+def test_a_manager_of_any_name_has_worker_processes(tmp_path: Path, name: str) -> None:
+    manager = TaskManager(dir=str(tmp_path / "tasks"), name=name)
+    manager.task(executor="process")(work.tell_process)
+    task_id = manager.add_task(work.tell_process, str(tmp_path / "pid"))
+    assert manager.drain(PATIENCE)
+    found = Rows(tmp_path / "tasks").settled(task_id)
+    assert (found.task.status, found.task.log_count) == (TaskStatus.SUCCESS, 1)
+    manager.stop()
+
+
 def test_a_worker_serves_one_task_after_the_other_and_leaves_nothing_behind(
     manager: TaskManager, rows: Rows, tmp_path: Path
 ) -> None:
