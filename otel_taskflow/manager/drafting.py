@@ -51,7 +51,7 @@ def blueprint_for(
 
 def _check_store(spec: object) -> None:
     if spec is not None:  # the default needs no check, nor an import of all stores
-        from otel_taskflow.stores import check_store
+        from otel_taskflow.stores.opening import check_store
 
         check_store(spec)
 

@@ -14,7 +14,7 @@ from otel_taskflow.events import TaskLogged
 from otel_taskflow.journal.writer import JournalWriter
 from otel_taskflow.manager.takeover import Takeover
 from otel_taskflow.ports import Store
-from otel_taskflow.stores import SqliteStore
+from otel_taskflow.stores.sqlite.store import SqliteStore
 from otel_taskflow.telemetry import LogRecordConsumer
 from otel_taskflow.values import Sanitizer
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, cast
 
 from otel_taskflow.ports import Store, StoreReader, StoreWriter
-from otel_taskflow.stores import MemoryStore, SqliteStore
+from otel_taskflow.stores.memory import MemoryStore
+from otel_taskflow.stores.sqlite.store import SqliteStore
 from otel_taskflow.telemetry import quiet
 
 _QUIET_BY_THEMSELVES = (SqliteStore, MemoryStore)

@@ -52,7 +52,8 @@ from otel_taskflow.manager.vitals import health_of_manager
 from otel_taskflow.model import TaskRow
 from otel_taskflow.observers import TaskObserver
 from otel_taskflow.ports import Consumer, Store, StoreReader, Watched
-from otel_taskflow.stores import SqliteStore, check_store, open_store
+from otel_taskflow.stores.opening import check_store, open_store
+from otel_taskflow.stores.sqlite.store import SqliteStore
 
 if TYPE_CHECKING:
     from otel_taskflow.manager.exporting import Exporting

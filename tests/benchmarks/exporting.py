@@ -21,7 +21,7 @@ from otel_taskflow.events import Event
 from otel_taskflow.model import SpanIdentity
 from otel_taskflow.ports import Consumer
 from otel_taskflow.spool import Spool
-from otel_taskflow.stores import open_store
+from otel_taskflow.stores.opening import open_store
 from tests.benchmarks.asgi import lifespan
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.measuring import Load, cpu_seconds

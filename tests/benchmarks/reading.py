@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from otel_taskflow import TaskAdmin, TaskManager
 from otel_taskflow.model import AttemptOutcome, AttemptRow, LogRow, SpanIdentity, TaskFilter, TaskRow, TaskStatus
 from otel_taskflow.ports import StoreWrite
-from otel_taskflow.stores import open_store
+from otel_taskflow.stores.opening import open_store
 from tests.benchmarks.asgi import get, lifespan
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.measuring import Load, percentile

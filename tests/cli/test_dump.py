@@ -17,7 +17,7 @@ from otel_taskflow.journal.writer import JournalWriter
 from otel_taskflow.ports import JournalHeader
 from otel_taskflow.setup.buffer import spool_path
 from otel_taskflow.spool import Limits, Message, Source, Spool, SpoolWrite
-from otel_taskflow.stores import SqliteStore
+from otel_taskflow.stores.sqlite.store import SqliteStore
 from tests.cli.running import command, running
 
 

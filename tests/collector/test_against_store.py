@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from otel_taskflow.model import AttemptRow, LogRow, TaskFilter, TaskRow
-from otel_taskflow.stores import open_store
+from otel_taskflow.stores.opening import open_store
 from otel_taskflow.values.levels import severity, severity_text
 from tests.collector import otlp_file
 from tests.collector.otlp_file import LogRecord, Span

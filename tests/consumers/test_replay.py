@@ -27,7 +27,7 @@ from otel_taskflow.journal.codec import encode, encode_log, log_prefix
 from otel_taskflow.journal.folder import Orphan, orphans
 from otel_taskflow.model import AttemptOutcome, SpanIdentity, TaskStatus
 from otel_taskflow.ports import JournalSlice, Store, StoreWrite, StoreWriter
-from otel_taskflow.stores import MemoryStore
+from otel_taskflow.stores.memory import MemoryStore
 from otel_taskflow.testing.store_rows import ask
 from tests.journal.support import make_writer
 

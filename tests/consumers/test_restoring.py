@@ -13,8 +13,8 @@ from otel_taskflow.errors import StoreReplacedError
 from otel_taskflow.events import AttemptStarted, Event, TaskLogged
 from otel_taskflow.model import TaskStatus
 from otel_taskflow.ports import JournalSlice, StoreWrite
-from otel_taskflow.stores import SqliteStore
-from otel_taskflow.stores.sqlite import SqliteWriter
+from otel_taskflow.stores.sqlite.file_writer import SqliteWriter
+from otel_taskflow.stores.sqlite.store import SqliteStore
 from tests.consumers.test_store_consumer import HEADER, SPAN, enqueued, piece, whole_life
 
 

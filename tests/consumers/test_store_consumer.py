@@ -21,7 +21,7 @@ from otel_taskflow.events import (
 )
 from otel_taskflow.model import AttemptOutcome, SpanIdentity, TaskStatus
 from otel_taskflow.ports import JournalHeader, JournalSlice, StoreWrite
-from otel_taskflow.stores import open_store
+from otel_taskflow.stores.opening import open_store
 
 HEADER = JournalHeader("default-1", 1, 1, "h", "b", "w")
 SPAN = SpanIdentity("1" * 32, "2" * 16)

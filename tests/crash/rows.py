@@ -13,7 +13,7 @@ from otel_taskflow import TaskManager
 from otel_taskflow.lifecycle.decide import is_final
 from otel_taskflow.model import LogRow, TaskFilter
 from otel_taskflow.ports import RollupDelta, StoreReader, TaskDetail
-from otel_taskflow.stores import open_store
+from otel_taskflow.stores.opening import open_store
 
 PATIENCE = 40.0
 T = TypeVar("T")

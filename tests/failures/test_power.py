@@ -13,7 +13,7 @@ import pytest
 
 from otel_taskflow.journal.disk import PowerSafeDisk
 from otel_taskflow.journal.segment import Segment
-from otel_taskflow.stores import open_store
+from otel_taskflow.stores.opening import open_store
 from tests.conftest import ROOT, require_program
 from tests.failures.disk import CALLS, Call, calls, cut
 from tests.failures.machine import strace
@@ -26,7 +26,7 @@ PROGRAM = """
 import os, sys
 from pathlib import Path
 from otel_taskflow.ports import StoreWrite
-from otel_taskflow.stores import open_store
+from otel_taskflow.stores.opening import open_store
 from otel_taskflow.testing.store_rows import make_line, make_task
 folder, level, slices = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 acknowledged = os.open(folder / "acknowledged", os.O_WRONLY | os.O_CREAT | os.O_APPEND)

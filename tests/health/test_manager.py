@@ -17,7 +17,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from otel_taskflow import OTLPExporter, TaskManager, task_log
 from otel_taskflow.errors import StoreError
 from otel_taskflow.health import DEGRADED, FAILED, OK, HealthReport, PartHealth
-from otel_taskflow.stores import open_store
+from otel_taskflow.stores.opening import open_store
 from otel_taskflow.testing.otlp_receiver import OTLPReceiver
 
 

@@ -22,7 +22,7 @@ from otel_taskflow.journal.writer import JournalWriter
 from otel_taskflow.manager import pulse as pulse_module
 from otel_taskflow.manager.pulse import Pulse
 from otel_taskflow.ports import JournalHeader
-from otel_taskflow.stores import open_store
+from otel_taskflow.stores.opening import open_store
 
 HEADER = JournalHeader("j-1", 0, 1, "host", "boot", "host:1")
 

@@ -18,7 +18,7 @@ from otel_taskflow.journal.codec import encode
 from otel_taskflow.journal.segment import SIZE
 from otel_taskflow.observers import TaskObserver
 from otel_taskflow.ports import StoreWrite
-from otel_taskflow.stores import SqliteStore
+from otel_taskflow.stores.sqlite.store import SqliteStore
 from tests.crash.rows import Rows
 from tests.journal.support import make_writer
 from tests.telemetry.parts import Recorder

@@ -68,6 +68,11 @@ def test_an_app_that_is_only_imported_imports_nothing_that_runs(tmp_path: Path) 
     assert imported_by(APP, tmp_path / "tasks", *running) == ""
 
 
+def test_the_process_that_writes_the_store_imports_nothing_that_reads_it(tmp_path: Path) -> None:
+    program = "import otel_taskflow.consumers.store_process.child"
+    assert imported_by(program, tmp_path, "asyncio", "ssl", "aiosqlite", "concurrent.futures", "opentelemetry") == ""
+
+
 def test_the_dependency_is_one_object_so_that_an_app_can_override_it(tmp_path: Path) -> None:
     manager = TaskManager(dir=tmp_path)
     app = FastAPI(dependencies=[Depends(manager.get_tasks)])

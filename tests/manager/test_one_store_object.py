@@ -14,7 +14,8 @@ from otel_taskflow.health import OK
 from otel_taskflow.manager.opened import open_for_manager
 from otel_taskflow.model import TaskStatus
 from otel_taskflow.ports import Store
-from otel_taskflow.stores import MemoryStore, SqliteStore
+from otel_taskflow.stores.memory import MemoryStore
+from otel_taskflow.stores.sqlite.store import SqliteStore
 
 
 def work() -> None:

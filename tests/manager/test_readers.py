@@ -13,7 +13,7 @@ from fastapi import FastAPI
 
 from otel_taskflow import TaskManager
 from otel_taskflow.manager import readers as readers_module
-from otel_taskflow.stores import MemoryStore
+from otel_taskflow.stores.memory import MemoryStore
 from tests.processes.waiting import until
 
 PATIENCE = 10.0

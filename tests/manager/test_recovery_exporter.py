@@ -21,7 +21,7 @@ from otel_taskflow.manager.signals import RecoveryPlan
 from otel_taskflow.model import LogRow, SpanIdentity, TaskStatus
 from otel_taskflow.ports import JournalHeader, Store, StoreWrite
 from otel_taskflow.registry import Registry
-from otel_taskflow.stores import MemoryStore
+from otel_taskflow.stores.memory import MemoryStore
 from otel_taskflow.testing.otlp_receiver import OTLPReceiver
 from otel_taskflow.testing.store_rows import SPAN, START, make_attempt, make_task
 from tests.telemetry.parts import Recorder

@@ -14,7 +14,8 @@ from otel_taskflow.journal import folder
 from otel_taskflow.journal.segment import SIZE
 from otel_taskflow.manager import Settings, TaskManager
 from otel_taskflow.observers import FileLogger, InMemoryLogger
-from otel_taskflow.stores import MemoryStore, SqliteStore
+from otel_taskflow.stores.memory import MemoryStore
+from otel_taskflow.stores.sqlite.store import SqliteStore
 from tests.conftest import ROOT
 
 

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from otel_taskflow import TaskAdmin, TaskManager
-from otel_taskflow.stores import MemoryStore
+from otel_taskflow.stores.memory import MemoryStore
 
 CASES = [
     ({}, "{folder}/.otel_taskflow/tasks.db"),

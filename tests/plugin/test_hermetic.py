@@ -248,7 +248,7 @@ def test_hermetic_afterwards():
 ANY_STORE = """
 import os
 from otel_taskflow import TaskManager
-from otel_taskflow.stores import SqliteStore
+from otel_taskflow.stores.sqlite.store import SqliteStore
 from pathlib import Path
 import pytest
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from otel_taskflow.sqlite.migrate import Migration, migrate
-from otel_taskflow.stores import SqliteStore
 from otel_taskflow.stores.sqlite.schema import MIGRATIONS, label
+from otel_taskflow.stores.sqlite.store import SqliteStore
 
 TABLES = ("tasks", "attempts", "logs", "rollups", "offsets", "commands", "counters", "changes")
 _ADDITIONS: Sequence[str] = [

@@ -8,7 +8,8 @@ import pytest
 
 from examples.custom_store import DictStore
 from otel_taskflow.ports import Store
-from otel_taskflow.stores import MemoryStore, SqliteStore
+from otel_taskflow.stores.memory import MemoryStore
+from otel_taskflow.stores.sqlite.store import SqliteStore
 from otel_taskflow.testing.store_contract import StoreContract
 from tests.stores.next_release import made_by_the_next_release
 

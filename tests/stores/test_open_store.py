@@ -10,7 +10,9 @@ import pytest
 
 from otel_taskflow import TaskManager
 from otel_taskflow.errors import ConfigurationError, StoreError
-from otel_taskflow.stores import MemoryStore, SqliteStore, open_store
+from otel_taskflow.stores.memory import MemoryStore
+from otel_taskflow.stores.opening import open_store
+from otel_taskflow.stores.sqlite.store import SqliteStore
 
 
 def test_none_is_a_file_in_the_folder(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import pytest
 from otel_taskflow.model import AttemptOutcome
 from otel_taskflow.ports import RollupDelta, StoreWrite
 from otel_taskflow.sqlite.migrate import check, migrate
-from otel_taskflow.stores import SqliteStore
 from otel_taskflow.stores.sqlite.schema import MIGRATIONS, label
+from otel_taskflow.stores.sqlite.store import SqliteStore
 from otel_taskflow.testing.store_rows import START, make_attempt, make_full_task, make_line, make_task
 from tests.stores.conftest import sql
 from tests.stores.next_release import TABLES, made_by_the_next_release

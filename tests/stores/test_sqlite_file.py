@@ -16,8 +16,9 @@ from otel_taskflow.errors import ConfigurationError, StoreError, StoreVersionErr
 from otel_taskflow.ports import StoreWrite
 from otel_taskflow.sqlite.checkpoint import WAL_LIMIT
 from otel_taskflow.sqlite.connection import connect
-from otel_taskflow.stores import SqliteStore, open_store
+from otel_taskflow.stores.opening import open_store
 from otel_taskflow.stores.sqlite.schema import MIGRATIONS
+from otel_taskflow.stores.sqlite.store import SqliteStore
 from otel_taskflow.testing.store_rows import ask, make_line, make_task
 from tests.conftest import ROOT
 from tests.stores.conftest import sql
@@ -110,7 +111,8 @@ def test_a_path_that_cannot_be_is_a_store_error_with_a_remedy(path: Path) -> Non
 KILLED_MIGRATION = """
 import os, signal, sqlite3, sys
 from pathlib import Path
-from otel_taskflow.stores import SqliteStore, open_store
+from otel_taskflow.stores.opening import open_store
+from otel_taskflow.stores.sqlite.store import SqliteStore
 count = 0
 class Killed(sqlite3.Connection):
     def execute(self, statement, *parameters):
@@ -176,7 +178,8 @@ WRITER = """
 import sys
 from pathlib import Path
 from otel_taskflow.ports import StoreWrite
-from otel_taskflow.stores import SqliteStore, open_store
+from otel_taskflow.stores.opening import open_store
+from otel_taskflow.stores.sqlite.store import SqliteStore
 from otel_taskflow.testing.store_rows import make_line, make_task
 path, name = Path(sys.argv[1]), sys.argv[2]
 writer = SqliteStore(path).writer
@@ -213,7 +216,8 @@ def test_a_forked_child_opens_a_connection_of_its_own(path: Path) -> None:
 import asyncio, os, sys, warnings
 from pathlib import Path
 from otel_taskflow.ports import StoreWrite
-from otel_taskflow.stores import SqliteStore, open_store
+from otel_taskflow.stores.opening import open_store
+from otel_taskflow.stores.sqlite.store import SqliteStore
 from otel_taskflow.testing.store_rows import make_task
 warnings.simplefilter("ignore", DeprecationWarning)  # of fork() beside threads: that is what is tested
 store = SqliteStore(Path(sys.argv[1]))
@@ -242,7 +246,8 @@ def test_a_reader_that_nobody_closes_does_not_keep_the_process_alive(path: Path)
     program = """
 import asyncio, os, sys
 from pathlib import Path
-from otel_taskflow.stores import SqliteStore, open_store
+from otel_taskflow.stores.opening import open_store
+from otel_taskflow.stores.sqlite.store import SqliteStore
 store = SqliteStore(Path(sys.argv[1]))
 store.writer.open()
 reader = store.reader()
@@ -350,7 +355,8 @@ import resource, sys
 from pathlib import Path
 from otel_taskflow.errors import StoreError
 from otel_taskflow.ports import StoreWrite
-from otel_taskflow.stores import SqliteStore, open_store
+from otel_taskflow.stores.opening import open_store
+from otel_taskflow.stores.sqlite.store import SqliteStore
 from otel_taskflow.testing.store_rows import make_line, make_task
 store = SqliteStore(Path(sys.argv[1]))
 store.writer.open()

@@ -10,7 +10,8 @@ import pytest
 from otel_taskflow.errors import StoreError
 from otel_taskflow.model import LogRow, TaskFilter
 from otel_taskflow.ports import StoreWrite
-from otel_taskflow.stores import MemoryStore, SqliteStore
+from otel_taskflow.stores.memory import MemoryStore
+from otel_taskflow.stores.sqlite.store import SqliteStore
 from otel_taskflow.stores.sqlite.writer import FEED_LENGTH
 from otel_taskflow.testing.store_rows import START, ask, make_finished_task, make_line, make_lines, make_task
 from tests.stores.conftest import sql

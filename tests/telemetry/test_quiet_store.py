@@ -11,7 +11,7 @@ from typing import Any
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from otel_taskflow import TaskManager
-from otel_taskflow.stores import SqliteStore
+from otel_taskflow.stores.sqlite.store import SqliteStore
 from tests.crash.rows import Rows
 
 

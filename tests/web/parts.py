@@ -17,7 +17,7 @@ from otel_taskflow.errors import TaskNotFoundError, TaskNotRegisteredError, Task
 from otel_taskflow.health import OK, HealthReport, PartHealth, report_of
 from otel_taskflow.model import AttemptOutcome, AttemptRow, ErrorInfo, LogRow, SpanIdentity, TaskRow, TaskStatus
 from otel_taskflow.ports import StoreReader, StoreWrite
-from otel_taskflow.stores import open_store
+from otel_taskflow.stores.opening import open_store
 from otel_taskflow.values.redaction import Redaction
 from otel_taskflow.web import TaskAdmin
 

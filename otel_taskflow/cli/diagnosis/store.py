@@ -10,8 +10,9 @@ from otel_taskflow.cli.diagnosis.access import is_there, remedy_of
 from otel_taskflow.cli.diagnosis.findings import NOTE, OK, PROBLEM, Finding, size
 from otel_taskflow.errors import StoreError
 from otel_taskflow.sqlite.aside import asides
-from otel_taskflow.stores import SqliteStore, open_store
+from otel_taskflow.stores.opening import open_store
 from otel_taskflow.stores.sqlite.inspecting import inspect
+from otel_taskflow.stores.sqlite.store import SqliteStore
 
 _DAMAGED = "a damaged file is moved aside at the next start, and what the journals still have is written again"
 LARGE_LOG = 256 * 1024**2

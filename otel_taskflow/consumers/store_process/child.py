@@ -26,7 +26,7 @@ from otel_taskflow.journal.lock import STORE_LOCK_NAME, try_lock
 from otel_taskflow.journal.neighbour import NeighbourReader
 from otel_taskflow.lifecycle.fold import Fold
 from otel_taskflow.ports import JournalSlice
-from otel_taskflow.stores.sqlite import SqliteWriter
+from otel_taskflow.stores.sqlite.file_writer import SqliteWriter
 
 SLICE = 1000
 """Events at once. Nobody waits for the interpreter here, but other processes for the store's lock."""

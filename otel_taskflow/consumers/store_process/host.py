@@ -32,7 +32,7 @@ from otel_taskflow.health import Figure
 from otel_taskflow.journal.writer import JournalWriter
 from otel_taskflow.lifecycle.fold import Entry
 from otel_taskflow.ports import Store
-from otel_taskflow.stores import SqliteStore
+from otel_taskflow.stores.sqlite.store import SqliteStore
 from otel_taskflow.values import Redaction
 
 MUCH = 2_000

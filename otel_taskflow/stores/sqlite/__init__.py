@@ -1,5 +1,1 @@
-"""The embedded store."""
-
-from otel_taskflow.stores.sqlite.store import SqliteStore, SqliteWriter
-
-__all__ = ["SqliteStore", "SqliteWriter"]
+"""The embedded store. As in the package around it, each imports the modules that it uses."""
