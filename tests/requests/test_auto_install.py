@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, HTTPException, Response, WebSocket
@@ -87,6 +89,29 @@ def test_a_dependency_that_takes_background_tasks_is_managed(site: Site) -> None
     site.manager.install(site.app)
     assert site.post() == 200
     assert site.row().status is TaskStatus.SUCCESS
+
+
+def test_a_function_that_its_decorator_gives_something_runs_as_in_plain_background_tasks(site: Site) -> None:
+    def with_session(func: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(func)
+        def wrapper(*args: Any, dry_run: bool = False, **kwargs: Any) -> None:
+            func("session", *args, **kwargs)
+
+        return wrapper
+
+    @with_session
+    def send(session: str, user_id: int) -> None:
+        site.happened.append(f"{session} {user_id}")
+
+    site.manager.install(site.app)
+
+    @site.app.post("/send")
+    def route(tasks: BackgroundTasks) -> None:
+        tasks.add_task(send, 1)
+        tasks.add_task(send, user_id=2, dry_run=True)
+
+    assert site.post("/send") == 200
+    assert site.happened == ["session 1", "session 2"]
 
 
 def test_a_failing_route_cancels_them(site: Site) -> None:

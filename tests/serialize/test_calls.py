@@ -26,11 +26,41 @@ class Mailer:
     def __call__(self, order: Order) -> None: ...
 
 
-def wrapped() -> Callable[..., None]:
-    @functools.wraps(Mailer.static)
-    def wrapper(*args: Any, **kwargs: Any) -> None: ...
+def logged(func: Callable[..., None]) -> Callable[..., None]:
+    """A decorator that passes everything on."""
+
+    @functools.wraps(func)
+    def wrapper(*args: Any, **kwargs: Any) -> None:
+        func(*args, **kwargs)
 
     return wrapper
+
+
+def with_session(func: Callable[..., None]) -> Callable[..., None]:
+    """A decorator that gives something of its own, and has a keyword of its own."""
+
+    @functools.wraps(func)
+    def wrapper(*args: Any, dry_run: bool = False, **kwargs: Any) -> None:
+        func(Session(), *args, **kwargs)
+
+    return wrapper
+
+
+@with_session
+def send(session: Session, user_id: int, order: Order | None = None) -> None: ...
+
+
+@logged
+def pack(order: Order, /, note: str = "") -> None: ...
+
+
+@functools.lru_cache
+def look_up(user_id: int) -> None: ...
+
+
+class Store:
+    @logged
+    def save(self, order: Order) -> None: ...
 
 
 def with_two(first: int, order: Order) -> None: ...
@@ -43,7 +73,6 @@ def with_two(first: int, order: Order) -> None: ...
         Mailer.of_class,
         Mailer.static,
         Mailer(),
-        wrapped(),
         functools.partial(with_two, 1),
         functools.partial(with_two, first=1, order=None),
         functools.partial(functools.partial(Mailer().send)),
@@ -54,6 +83,55 @@ def test_any_callable_will_do(func: Callable[..., Any]) -> None:
     assert back_and_forth(func, order=ORDER) == ((), {"order": ORDER})
     with pytest.raises(TypeError, match="unexpected"):
         ArgumentCodec(func).check((), {"order": ORDER, "more": 1})
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs"), [((5,), {}), ((), {"user_id": 5, "order": ORDER}), ((5,), {"order": ORDER, "dry_run": True})]
+)
+def test_a_function_whose_wrapper_gives_it_something_is_called_without_that(args: Any, kwargs: Any) -> None:
+    send(*args, **kwargs)
+    ArgumentCodec(send).check(args, kwargs)
+    assert back_and_forth(send, *args, **kwargs) == (args, kwargs)
+
+
+def test_an_argument_that_fits_another_parameter_of_the_wrapped_function_is_not_changed_by_it() -> None:
+    assert ArgumentCodec(send).dump((5, ORDER), {}).text is None
+    for user_id in (5, "5", None, [1.5]):
+        assert back_and_forth(send, user_id) == ((user_id,), {})
+
+
+@pytest.mark.parametrize(
+    "func", [pack, logged(pack), functools.partial(logged(with_two), 1), Store().save, logged(Mailer().send)], ids=id_of
+)
+def test_a_wrapper_that_passes_everything_on_keeps_arguments_by_the_wrapped_functions_annotations(func: Any) -> None:
+    assert back_and_forth(func, ORDER) == ((ORDER,), {})
+    kept = ArgumentCodec(func).dump((Session(),), {})
+    assert kept.problem is not None
+    assert "argument 'order' of" in kept.problem
+
+
+def test_the_parameters_of_a_wrapper_are_its_own() -> None:
+    @functools.wraps(with_two)
+    def wrapper(order: Order) -> None: ...
+
+    codec = ArgumentCodec(wrapper)
+    assert back_and_forth(wrapper, ORDER) == ((ORDER,), {})
+    with pytest.raises(TypeError, match=r"^with_two\(\) too many"):
+        codec.check((1, ORDER), {})
+
+
+def test_what_is_cached_takes_what_its_function_takes() -> None:
+    ArgumentCodec(look_up).check((1,), {})
+    assert back_and_forth(look_up, 1) == ((1,), {})
+    with pytest.raises(TypeError, match=r"^look_up\(\) too many"):
+        ArgumentCodec(look_up).check((1, 2), {})
+
+
+def test_what_wraps_itself_keeps_json() -> None:
+    def task(order: int) -> None: ...
+
+    task.__wrapped__ = task  # type: ignore[attr-defined]
+    assert back_and_forth(task, 1) == ((1,), {})
 
 
 @pytest.mark.parametrize("func", [print, max, dict.get, int, type, functools.partial(max, 1)], ids=str)
@@ -104,9 +182,15 @@ def takes_any(*args: Any, **kwargs: Any) -> None: ...
 def takes_more(a: Any, *rest: Any, b: Any = 1) -> None: ...
 
 
+def takes_names(a: Any, /, b: Any, **rest: Any) -> None: ...
+
+
 @settings(deadline=None)
 @given(
-    CALLS, st.sampled_from([with_many, takes_any, takes_more, Mailer().send, functools.partial(with_many, 1, d=True)])
+    CALLS,
+    st.sampled_from(
+        [with_many, takes_any, takes_more, takes_names, Mailer().send, functools.partial(with_many, 1, d=True)]
+    ),
 )
 def test_check_says_what_calling_says(call: Any, func: Callable[..., Any]) -> None:
     args, kwargs = call
