@@ -7,6 +7,7 @@ import itertools
 import threading
 from collections.abc import Callable
 from contextvars import Context
+from dataclasses import replace
 from enum import Enum
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
@@ -140,6 +141,8 @@ class LiveTask:
     def let_go(self) -> None:
         """Keep nothing of the call: it has ended, and somebody only wants to know how."""
         self.args, self.kwargs, self.context = (), {}, Context()
+        if not self.definition.is_recoverable:  # else the registry has the function anyway
+            self.definition = replace(self.definition, func=_is_over)
         self.row = self.row._replace(args=None)
 
     @property
@@ -151,3 +154,7 @@ class LiveTask:
     def is_recoverable(self) -> bool:
         """True if another process could run it: its arguments were kept."""
         return self.row.args is not None
+
+
+def _is_over() -> None:
+    """In place of the function of a task that has ended: it may hold a request's objects."""

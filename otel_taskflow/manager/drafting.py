@@ -76,14 +76,13 @@ def check_providers(providers: Providers) -> None:
 
 
 def _codecs() -> Callable[[Callable[..., object]], ArgumentCodec]:
+    """Codecs by function, for those that the registry holds anyway: what is asked for stays in memory."""
     known: dict[Callable[..., object], ArgumentCodec] = {}
 
     def codec_for(func: Callable[..., object]) -> ArgumentCodec:
         codec = known.get(func)
         if codec is None:
-            codec = ArgumentCodec(func)
-            if len(known) < 10_000:
-                known[func] = codec
+            codec = known[func] = ArgumentCodec(func)
         return codec
 
     return codec_for

@@ -20,7 +20,7 @@ from otel_taskflow.manager.plain import run_plainly
 from otel_taskflow.manager.settings import Settings
 from otel_taskflow.model import TaskDefinition, TaskRow
 from otel_taskflow.registry import Registry, check_expires
-from otel_taskflow.serialize import ArgumentCodec, identity_of, with_function
+from otel_taskflow.serialize import ArgumentCodec, CallChecks, identity_of, with_function
 from otel_taskflow.values.entropy import new_task_id
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ class Submission:
     ) -> None:
         self._registry = registry
         self._codec_for = codec_for
+        self._checks = CallChecks()
         self._strict_args = settings.strict_args
         self._detached = settings.detached
         self._disabled = settings.disabled
@@ -246,11 +247,12 @@ class Submission:
         self.runtime.engine.cancel_all([each.task for each in tasks if isinstance(each, Held)], reason)
 
     def _keep(self, definition: TaskDefinition, call: tuple[tuple[Any, ...], dict[str, Any]]) -> str | None:
-        codec = self._codec_for(definition.func)
-        codec.check(*call)
         if not definition.is_recoverable:
+            self._checks.check(definition.func, *call)
             self._report_unkept(definition, f"{definition.code_name} {_NOT_FOUND_AGAIN}")
             return None
+        codec = self._codec_for(definition.func)
+        codec.check(*call)
         kept = codec.dump(*call)
         if kept.text is None:
             self._report_unkept(definition, str(kept.problem))

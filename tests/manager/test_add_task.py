@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import gc
 import logging
 import threading
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -185,3 +188,68 @@ def test_an_unusable_folder_stops_the_start_or_degrades_as_told(
         assert "in memory only" in caplog.text
     finally:
         manager.stop()
+
+
+class Service:
+    """Something that a request makes, and whose end can be seen."""
+
+    def send(self, address: str = "nobody") -> None: ...
+
+    def fail(self, address: str = "nobody") -> None:
+        raise ValueError(address)
+
+    def __call__(self, address: str = "nobody") -> None: ...
+
+
+def serve(service: Service, address: str = "nobody") -> None: ...
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        lambda service: service.send,
+        lambda service: service.fail,
+        lambda service: service,
+        lambda service: functools.partial(serve, service),
+        lambda service: lambda address="nobody": serve(service, address),
+        lambda service: lambda address=service: None,
+    ],
+    ids=["method", "failing method", "object", "partial", "closure", "default"],
+)
+@pytest.mark.parametrize("key", [None, "k"])
+def test_what_a_function_is_bound_to_goes_when_its_tasks_have_ended(
+    manager: TaskManager,
+    caplog: pytest.LogCaptureFixture,
+    of: Callable[[Service], Callable[..., None]],
+    key: str | None,
+) -> None:
+    caplog.set_level(logging.CRITICAL, "otel_taskflow")  # pytest keeps log records, and they tracebacks
+    services = [Service() for _ in range(20)]
+    gone = [weakref.ref(service) for service in services]
+    while services:
+        manager.add_task(of(services.pop()), "ada", idempotency_key=key and f"{key}{len(services)}")
+    assert manager.drain(10)
+    manager.add_task(serve, None)  # what a thread ran last it lets go at the next call
+    assert manager.drain(10)
+    gc.collect()
+    assert sum(each() is not None for each in gone) <= 1
+
+
+def test_a_call_that_does_not_fit_what_another_process_cannot_find_is_refused_too(manager: TaskManager) -> None:
+    for func in (Service().send, Service(), functools.partial(serve, Service()), lambda address="nobody": None):
+        with pytest.raises(TypeError, match="too many positional"):
+            manager.add_task(func, "ada", "bob")
+
+
+def test_functions_of_one_code_are_told_apart_by_what_has_a_default(manager: TaskManager) -> None:
+    def of(*defaults: str) -> Callable[..., None]:
+        def send(address: str, copy: str) -> None: ...
+
+        send.__defaults__ = defaults
+        return send
+
+    for optional, needed in ((of("nobody"), of()), (of("nobody", "nobody"), of("nobody"))):
+        least = () if optional.__defaults__ == ("nobody", "nobody") else ("ada",)
+        manager.add_task(optional, *least)
+        with pytest.raises(TypeError, match="missing a required argument"):
+            manager.add_task(needed, *least)
