@@ -5,13 +5,18 @@ from __future__ import annotations
 import functools
 import inspect
 import math
+import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from otel_taskflow.errors import ConfigurationError, TaskNotRegisteredError, shown
 from otel_taskflow.model import LONGEST, TaskConfig, TaskDefinition
+
+_PROGRAM = ("__main__", "__mp_main__")
+"""What the module that is run is called, in a process and in those that multiprocessing starts for it."""
 
 
 class Identity(NamedTuple):
@@ -31,13 +36,17 @@ class Registry:
 
     def __init__(self) -> None:
         self._by_name: dict[str, TaskDefinition] = {}
-        self._by_place: dict[str, TaskDefinition] = {}
         self._by_function: dict[Any, TaskDefinition] = {}
+        self._registered_at: dict[str, TaskDefinition] = {}
+        self._adopted_at: dict[str, TaskDefinition] = {}
 
     def register(self, func: Callable[..., Any], config: TaskConfig) -> TaskDefinition:
         """Add a function. Raises ConfigurationError for a name that another function has."""
         definition = define(func, config)
-        _check_hashable(func)
+        if not _is_hashable(func):
+            raise ConfigurationError(
+                f"{func!r} cannot be registered: it is not hashable; register a function that calls it"
+            )
         known = self._by_name.get(definition.name)
         if known is not None and not _same_function(known.func, func):
             raise ConfigurationError(
@@ -46,27 +55,28 @@ class Registry:
             )
         self._by_function[func] = definition
         self._by_name[definition.name] = definition
-        if _is_importable(func):
-            self._by_place[definition.code_name] = definition
+        if (place := _place_of(func)) is not None:
+            self._registered_at[place] = definition
         return definition
 
     def for_function(self, func: Callable[..., Any]) -> TaskDefinition:
         """The definition of a function; one that was never decorated is defined with default settings."""
-        _check_hashable(func)
         try:
             return self._by_function[func]
         except KeyError:
             return self._adopt(func)
+        except TypeError:  # not hashable, as an instance of a dataclass
+            return _define_here(func)
 
     def _adopt(self, func: Callable[..., Any]) -> TaskDefinition:
         registered = self._registered_behind(func)
         if registered is not None:
             return replace(define(func, registered.config), name=registered.name, is_recoverable=False)
-        if not _is_importable(func):
-            return replace(define(func, TaskConfig()), function=_place_of(func), is_recoverable=False)
-        definition = define(func, TaskConfig())
-        definition = replace(definition, function=definition.code_name)
-        self._by_place[definition.function] = self._by_function[func] = definition
+        place = _place_of(func)
+        if place is None or not _is_found(func):
+            return _define_here(func)
+        definition = replace(define(func, TaskConfig()), function=place)
+        self._adopted_at[place] = self._by_function[func] = definition
         return definition
 
     def _registered_behind(self, func: Any) -> TaskDefinition | None:
@@ -86,9 +96,11 @@ class Registry:
         return known
 
     def _find(self, identity: Identity) -> TaskDefinition | None:
-        if identity.function:
-            return self._by_place.get(identity.function)
-        return self._by_name.get(identity.name)
+        if not identity.function:
+            return self._by_name.get(identity.name)
+        # While a decorator runs, its module has no such name yet: whether a function is found there, is known only now.
+        at_place = (self._registered_at.get(identity.function), self._adopted_at.get(identity.function))
+        return next((each for each in at_place if each is not None and _is_found(each.func)), None)
 
     def __contains__(self, identity: Identity) -> bool:
         return self._find(identity) is not None
@@ -109,11 +121,17 @@ def define(func: Callable[..., Any], config: TaskConfig) -> TaskDefinition:
     return TaskDefinition(name, func, config, is_async, _code_name(func, target), config.retry_policy)
 
 
-def _check_hashable(func: object) -> None:
+def _define_here(func: Callable[..., Any]) -> TaskDefinition:
+    """Of what no other process finds."""
+    return replace(define(func, TaskConfig()), function=_label_of(func), is_recoverable=False)
+
+
+def _is_hashable(func: object) -> bool:
     try:
         hash(func)
     except TypeError:
-        raise ConfigurationError(f"{func!r} cannot be a task: it is not hashable; add a function") from None
+        return False
+    return True
 
 
 def _call_target(func: Any) -> Any:
@@ -235,27 +253,62 @@ def _code_name(func: Any, target: Any) -> str:
     return f"{module}.{getattr(target, '__qualname__', _name_of(func))}"
 
 
+def _label_of(func: Any) -> str:
+    """Tells functions apart that no process can import; for a lambda with its line, since all have one name."""
+    target = _call_target(func)
+    code = getattr(target, "__code__", None)
+    name = _code_name(func, target)
+    return f"{name}:{code.co_firstlineno}" if code is not None and name.endswith("<lambda>") else name
+
+
 def _same_function(one: Any, other: Any) -> bool:
-    """True for the same function, also after a module was imported again."""
+    """True for the same function, also after a module was imported again, or was run and then imported."""
     return one is other or (
         getattr(one, "__self__", None) is getattr(other, "__self__", None)
-        and getattr(one, "__module__", None) == getattr(other, "__module__", None)
         and getattr(one, "__qualname__", None) == getattr(other, "__qualname__", None)
         and "<locals>" not in str(getattr(one, "__qualname__", "<locals>"))
+        and _same_module(one, other)
     )
 
 
-def _is_importable(func: Any) -> bool:
+def _same_module(one: Any, other: Any) -> bool:
+    modules = (getattr(one, "__module__", None), getattr(other, "__module__", None))
+    if modules[0] == modules[1]:
+        return True
+    # uvicorn.run("main:app") at the foot of main.py imports what runs already.
+    is_run = any(module in _PROGRAM for module in modules)
+    return is_run and _lines_of(one) is not None and _lines_of(one) == _lines_of(other)
+
+
+def _lines_of(func: Any) -> tuple[str, int] | None:
+    """File and line of a function, of a decorated one where itself begins."""
+    code = getattr(inspect.unwrap(func), "__code__", None)
+    return None if code is None else (os.path.realpath(code.co_filename), code.co_firstlineno)
+
+
+def _place_of(func: Any) -> str | None:
+    """Where another process may find it: module and qualified name. None for what has no name of its own in a module."""
+    module, name = _module_of(func), getattr(func, "__qualname__", None)
+    if not (isinstance(module, str) and isinstance(name, str)) or "<" in name or inspect.ismethod(func):
+        return None
+    return f"{module}.{name}"
+
+
+def _module_of(func: Any) -> object:
+    """The name of its module where that is imported, also if it is what runs here."""
+    name = getattr(func, "__module__", None)
+    if name not in _PROGRAM:
+        return name
+    program = sys.modules.get(name)
+    spec, file = getattr(program, "__spec__", None), getattr(program, "__file__", None)
+    if spec is not None:
+        return spec.name
+    return Path(file).stem if file else name
+
+
+def _is_found(func: Any) -> bool:
     """True if another process finds this very function where it says it was defined."""
     found = sys.modules.get(getattr(func, "__module__", None) or "")
     for name in str(getattr(func, "__qualname__", "<nowhere>")).split("."):
         found = getattr(found, name, None)
     return found is func
-
-
-def _place_of(func: Any) -> str:
-    """Tells functions apart that no process can import; for a lambda with its line, since all have one name."""
-    target = _call_target(func)
-    code = getattr(target, "__code__", None)
-    place = _code_name(func, target)
-    return f"{place}:{code.co_firstlineno}" if code is not None and place.endswith("<lambda>") else place

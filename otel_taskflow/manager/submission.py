@@ -31,7 +31,7 @@ _OURS = frozenset({"tags", "eager", "idempotency_key", "expires"})
 _NOT_OUTSIDE = ("eager", "priority", "queue")
 """What a request's ``add_task`` takes, and so no function gets from it."""
 _NOT_FOUND_AGAIN = (
-    "is a closure, a lambda, a partial or a method of an object, which no other process finds by its name; "
+    "is a closure, a lambda, a partial, a callable object or a method of one, which no other process finds by its name; "
     "use a function of a module, or register it with @task_manager.task"
 )
 

@@ -8,6 +8,7 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -201,6 +202,13 @@ class Service:
     def __call__(self, address: str = "nobody") -> None: ...
 
 
+@dataclass
+class Letter:
+    service: Service
+
+    def __call__(self, address: str = "nobody") -> None: ...
+
+
 def serve(service: Service, address: str = "nobody") -> None: ...
 
 
@@ -210,11 +218,12 @@ def serve(service: Service, address: str = "nobody") -> None: ...
         lambda service: service.send,
         lambda service: service.fail,
         lambda service: service,
+        Letter,
         lambda service: functools.partial(serve, service),
         lambda service: lambda address="nobody": serve(service, address),
         lambda service: lambda address=service: None,
     ],
-    ids=["method", "failing method", "object", "partial", "closure", "default"],
+    ids=["method", "failing method", "object", "not hashable", "partial", "closure", "default"],
 )
 @pytest.mark.parametrize("key", [None, "k"])
 def test_what_a_function_is_bound_to_goes_when_its_tasks_have_ended(
@@ -236,7 +245,13 @@ def test_what_a_function_is_bound_to_goes_when_its_tasks_have_ended(
 
 
 def test_a_call_that_does_not_fit_what_another_process_cannot_find_is_refused_too(manager: TaskManager) -> None:
-    for func in (Service().send, Service(), functools.partial(serve, Service()), lambda address="nobody": None):
+    for func in (
+        Service().send,
+        Service(),
+        Letter(Service()),
+        functools.partial(serve, Service()),
+        lambda address="nobody": None,
+    ):
         with pytest.raises(TypeError, match="too many positional"):
             manager.add_task(func, "ada", "bob")
 

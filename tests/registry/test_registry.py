@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 from unittest.mock import AsyncMock, MagicMock
 
@@ -207,11 +212,165 @@ def test_an_unknown_name_says_what_to_do() -> None:
         Registry().find(Identity("send", "app.send"))
 
 
-def test_an_unhashable_callable_is_refused_clearly() -> None:
-    class Odd:
-        __hash__ = None  # type: ignore[assignment]
+@dataclass
+class Mail:
+    to: str
 
-        def __call__(self) -> None: ...
+    def __call__(self) -> None: ...
 
-    with pytest.raises(ConfigurationError, match="not hashable"):
-        Registry().for_function(Odd())
+
+def test_a_callable_that_is_not_hashable_is_a_task_of_this_process_only() -> None:
+    registry = Registry()
+    mail = Mail("ada")
+    definition = registry.for_function(mail)
+    assert (definition.name, definition.func, definition.config) == ("Mail", mail, TaskConfig())
+    assert not definition.is_recoverable
+    with pytest.raises(ConfigurationError, match=r"Mail\(to='ada'\) cannot be registered: it is not hashable"):
+        registry.register(mail, TaskConfig())
+
+
+def run_as(name: str, file: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The module that Python makes of a file, run as a program or imported."""
+    module = ModuleType(name)
+    module.__file__ = str(file)
+    module.__dict__["registry"] = registry
+    monkeypatch.setitem(sys.modules, name, module)
+    exec(compile(file.read_text(), str(file), "exec"), module.__dict__)
+    return module
+
+
+DECORATED = """
+import functools
+from otel_taskflow.model import TaskConfig
+
+def task(func):
+    registry.register(func, TaskConfig(retries=3))
+    return func
+
+def logged(func):
+    @functools.wraps(func)
+    def wrapper():
+        func()
+    return wrapper
+
+@task
+def send(): ...
+
+@task
+@logged
+def pack(): ...
+
+class Account:
+    @task
+    def close(self): ...
+"""
+UNDECORATED = "def send(): ...\ndef pack(): ...\nclass Account:\n    def close(self): ...\n"
+PLACES = ["shop.send", "shop.pack", "shop.Account.close"]
+
+
+def function_at(module: ModuleType, place: str) -> Callable[..., Any]:
+    found: Any = module
+    for name in place.split(".")[1:]:
+        found = getattr(found, name)
+    return found  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_tasks_of_an_undecorated_function_are_found_by_the_decorator_that_the_next_version_puts_on_it(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "shop.py"
+    file.write_text(UNDECORATED)
+    before = Registry()
+    added = before.for_function(function_at(run_as("shop", file, before, monkeypatch), place))
+    file.write_text(DECORATED)
+    registry = Registry()
+    shop = run_as("shop", file, registry, monkeypatch)
+    definition = registry.find(Identity(added.name, added.function))
+    assert definition.func is function_at(shop, place)
+    assert definition.config.retries == 3
+
+
+def test_a_function_that_its_module_does_not_have_under_its_name_is_not_found_by_place() -> None:
+    registry = Registry()
+
+    @functools.wraps(plain)
+    def other(x: int) -> None: ...
+
+    registry.register(other, TaskConfig(name="other"))
+    registry.register(Mailer().send, TaskConfig(name="mail"))
+    for place in ("plain", "Mailer.send"):
+        assert Identity(place, f"{__name__}.{place}") not in registry
+    registry.for_function(plain)
+    assert registry.find(Identity("plain", f"{__name__}.plain")).func is plain
+
+
+@functools.lru_cache
+def cached() -> None: ...
+
+
+@functools.lru_cache
+def cached_too() -> None: ...
+
+
+def test_functions_behind_one_kind_of_wrapper_object_are_found_each_by_its_own_place() -> None:
+    registry = Registry()
+    added = [registry.for_function(func) for func in (cached, cached_too)]
+    found = [registry.find(Identity(each.name, each.function)).func for each in added]
+    assert found == [cached, cached_too]
+
+
+@pytest.mark.parametrize("program", ["__main__", "__mp_main__"])
+def test_a_program_that_is_imported_too_has_its_tasks_once_and_the_later_ones_count(
+    program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "shop.py"
+    file.write_text(DECORATED)
+    registry = Registry()
+    ran = run_as(program, file, registry, monkeypatch)
+    shop = run_as("shop", file, registry, monkeypatch)
+    assert [each.func for each in registry] == [shop.send, shop.pack, shop.Account.close]
+    assert registry.for_function(ran.send).name == registry.for_function(shop.send).name == "send"
+
+
+def test_a_program_and_a_module_of_another_file_do_not_share_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = Registry()
+    files = [tmp_path / "run.py", tmp_path / "shop.py"]
+    for file in files:
+        file.write_text(DECORATED)
+    run_as("__main__", files[0], registry, monkeypatch)
+    with pytest.raises(ConfigurationError, match=r"name 'send' is taken by __main__\.send"):
+        run_as("shop", files[1], registry, monkeypatch)
+
+
+def test_functions_of_one_decorator_in_two_files_do_not_share_a_name() -> None:
+    def logged(func: Callable[..., None], module: str) -> Callable[..., None]:
+        @functools.wraps(func)
+        def wrapper() -> None: ...
+
+        wrapper.__module__, wrapper.__qualname__, wrapper.__name__ = module, "send", "send"
+        return wrapper
+
+    registry = Registry()
+    registry.register(logged(plain, "__main__"), TaskConfig())
+    with pytest.raises(ConfigurationError, match=r"name 'send' is taken by __main__\.send"):
+        registry.register(logged(coroutine, "shop"), TaskConfig())
+
+
+@pytest.mark.parametrize("is_run_by_name", [False, True], ids=["python shop.py", "python -m shop"])
+def test_tasks_that_a_program_added_are_found_where_it_is_a_module(
+    is_run_by_name: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / ("other.py" if is_run_by_name else "shop.py")
+    file.write_text(UNDECORATED)
+    before, after = Registry(), Registry()
+    program = run_as("__main__", file, before, monkeypatch)
+    program.__spec__ = ModuleSpec("shop", None) if is_run_by_name else None
+    added = before.for_function(program.send)
+    shop = run_as("shop", file, after, monkeypatch)
+    after.for_function(shop.send)
+    assert added.function == "shop.send"
+    assert after.find(Identity(added.name, added.function)).func is shop.send
+    assert before.find(Identity(added.name, added.function)).func is program.send

@@ -160,3 +160,16 @@ def test_a_signal_to_gunicorn_and_its_workers_leaves_tasks_their_grace(tmp_path:
         server.task_until(task_id, "running")
         server.signal_all(signal.SIGTERM)
     assert Rows(server.folder).task(task_id).task.status is TaskStatus.SUCCESS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_program_that_serves_itself_by_name_has_its_tasks_once(tmp_path: Path, workers: str) -> None:
+    with running(tmp_path / "state", "tests.servers.itself", "{port}", workers) as server:
+        for task_id in server.post("/both"):
+            server.task_until(task_id, "success")
+            [line] = server.request("GET", f"/tasks/{task_id}/logs").json()["entries"]
+            assert line["message"] == "tests.servers.itself"
+        server.terminate()
+        assert "Error" not in server.said
+        assert not list((server.folder / "journal").iterdir())
