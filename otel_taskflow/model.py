@@ -152,7 +152,8 @@ class TaskRow(NamedTuple):
     status: TaskStatus
     created_at: int
     args: str | None = None
-    """JSON ``{"args": [...], "kwargs": {...}}``; None when the arguments could not be kept (not recoverable)."""
+    """JSON ``{"args": [...], "kwargs": {...}}`` and what making the call again needs beside them; None when the arguments could
+    not be kept (not recoverable)."""
     tags: Mapping[str, str] = {}
     idempotency_key: str | None = None
     source: str = "manual"

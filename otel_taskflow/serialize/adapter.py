@@ -5,16 +5,17 @@ from __future__ import annotations
 import inspect
 import math
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import datetime, time
-from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from types import MappingProxyType, UnionType
+from typing import Any, NamedTuple, Union, get_args, get_origin
 
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from otel_taskflow.serialize.sameness import is_same
 from otel_taskflow.serialize.signature import UNKNOWN
+from otel_taskflow.serialize.unset import unset_again, unset_in
 
 _CONFIG = ConfigDict(ser_json_inf_nan="strings", ser_json_bytes="base64", val_json_bytes="base64")
 _SCALARS = frozenset({str, int, float, bool, type(None)})
@@ -30,6 +31,14 @@ _PLAIN_DATA = "pass plain data, such as an id, and open it in the task"
 
 class CannotKeepError(Exception):
     """Why a value cannot be kept, and the remedy."""
+
+
+class Dumped(NamedTuple):
+    """A value as JSON, with what JSON does not say of it."""
+
+    text: bytes
+    unset: Mapping[str, Any] = MappingProxyType({})
+    """Which fields of its models were never set; see ``unset_in``."""
 
 
 class ValueCodec:
@@ -50,21 +59,21 @@ class ValueCodec:
             return int in self._plain and value.bit_length() <= _MOST_BITS
         return kind in self._plain and (kind is not float or math.isfinite(value))
 
-    def dump(self, value: Any) -> bytes:
+    def dump(self, value: Any) -> Dumped:
         """The value as JSON. Raises CannotKeepError when it would not come back as it is."""
         if not (self._is_free or self.is_plain(value)):
             return self._dump_typed(value)
         _check_native(value)
         try:
-            return to_json(value)
+            return Dumped(to_json(value))
         except Exception as error:
             raise CannotKeepError(f"it cannot be written as JSON ({reason(error)}); {_PLAIN_DATA}") from error
 
-    def load(self, text: bytes) -> Any:
-        """The value of a JSON text. Raises ValueError or CannotKeepError."""
-        return from_json(text) if self._is_free else self._typed().validate_json(text, **_ACCEPTED)
+    def load(self, dumped: Dumped) -> Any:
+        """The value again. Raises ValueError or CannotKeepError."""
+        return from_json(dumped.text) if self._is_free else _read(self._typed(), dumped)
 
-    def _dump_typed(self, value: Any) -> bytes:
+    def _dump_typed(self, value: Any) -> Dumped:
         adapter = self._typed()
         if _has_iterator(value, _DEPTH):
             raise CannotKeepError("keeping an iterator would use it up; pass a list")
@@ -91,12 +100,21 @@ class ValueCodec:
         return self._adapter
 
 
-def _round_trip(adapter: TypeAdapter[Any], value: Any) -> bytes:
+def _round_trip(adapter: TypeAdapter[Any], value: Any) -> Dumped:
     """The value as a JSON text that was read back and compared. Raises whatever the type's own code raises."""
     text = adapter.dump_json(value, by_alias=not _BY_NAME, round_trip=True, warnings="error")
-    if not is_same(adapter.validate_json(text, **_ACCEPTED), value):
+    back = adapter.validate_json(text, **_ACCEPTED)
+    unset = unset_in(value, back)
+    unset_again(back, unset)
+    if not is_same(back, value):
         raise CannotKeepError(f"it would come back as another value{_part_lost(value)}")
-    return text
+    return Dumped(text, unset)
+
+
+def _read(adapter: TypeAdapter[Any], dumped: Dumped) -> Any:
+    value = adapter.validate_json(dumped.text, **_ACCEPTED)
+    unset_again(value, dumped.unset)
+    return value
 
 
 def _part_lost(value: Any) -> str:

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 from pydantic_core import from_json, to_json
 
 from otel_taskflow.errors import TaskArgumentError
-from otel_taskflow.serialize.adapter import ValueCodec, reason
+from otel_taskflow.serialize.adapter import Dumped, ValueCodec, reason
 from otel_taskflow.serialize.parameters import ParameterCodecs
 
+_NONE_UNSET: dict[str, dict[str, Any]] = {"args": {}, "kwargs": {}}
 _NOTHING = '{"args":[],"kwargs":{}}'
 MAX_BYTES = 12 * 1024 * 1024
 """Of a call's arguments as they stand in a journal record, a text in JSON: a record holds 16 MiB, and more than these."""
@@ -22,7 +23,7 @@ class Kept(NamedTuple):
     """What ``ArgumentCodec.dump`` returns: one of the two is None."""
 
     text: str | None
-    """JSON ``{"args": [...], "kwargs": {...}}``."""
+    """JSON ``{"args": [...], "kwargs": {...}}``, with ``"unset"`` beside them where models have fields that were never set."""
     problem: str | None = None
     """Why the call cannot be made again from JSON: names the parameter and the remedy."""
 
@@ -71,10 +72,10 @@ class ArgumentCodec:
 
     def load(self, text: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments of a kept text, checked against the function. Raises TaskArgumentError."""
-        raw_args, raw_kwargs = self._parse(text)
-        codecs = self._codecs.of_positional(raw_args, raw_kwargs)
-        args = tuple(self._load(name, codec, value) for (name, codec), value in zip(codecs, raw_args, strict=False))
-        kwargs = {name: self._load(name, self._codecs.of_keyword(name), value) for name, value in raw_kwargs.items()}
+        kept_args, kept_kwargs = self._parse(text)
+        codecs = self._codecs.of_positional(kept_args, kept_kwargs)
+        args = tuple(self._load(name, codec, value) for (name, codec), value in zip(codecs, kept_args, strict=False))
+        kwargs = {name: self._load(name, self._codecs.of_keyword(name), value) for name, value in kept_kwargs.items()}
         try:
             self.check(args, kwargs)
         except TypeError as error:
@@ -91,33 +92,47 @@ class ArgumentCodec:
 
     def _dump_carefully(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Kept:
         name = ""
+        dumped_args, dumped_kwargs = [], {}
         try:
-            texts = []
             for (parameter, codec), value in zip(self._codecs.of_positional(args, kwargs), args, strict=False):
                 name = parameter
-                texts.append(codec.dump(value))
-            pairs = []
+                dumped_args.append(codec.dump(value))
             for name, value in kwargs.items():
-                pairs.append(to_json(name) + b":" + self._codecs.of_keyword(name).dump(value))
-            return Kept((b'{"args":[' + b",".join(texts) + b'],"kwargs":{' + b",".join(pairs) + b"}}").decode())
+                dumped_kwargs[name] = self._codecs.of_keyword(name).dump(value)
+            return Kept(_text_of(dumped_args, dumped_kwargs))
         except Exception as error:  # noqa: BLE001 - what cannot be kept still runs in this process
             return Kept(None, f"argument {name!r} of {self._name}(): {reason(error)}")
 
-    def _parse(self, text: str) -> tuple[list[Any], dict[str, Any]]:
+    def _parse(self, text: str) -> tuple[list[Dumped], dict[str, Dumped]]:
         try:
             call = from_json(text)
-            args, kwargs = call["args"], call["kwargs"]
+            args, kwargs, unset = call["args"], call["kwargs"], call.get("unset", _NONE_UNSET)
+            of_args, of_kwargs = unset["args"], unset["kwargs"]
         except (ValueError, TypeError, KeyError) as error:
             raise TaskArgumentError(f"the kept arguments of {self._name}() are not readable: {error}") from error
         if not isinstance(args, list) or not isinstance(kwargs, dict):
             raise TaskArgumentError(f"the kept arguments of {self._name}() are not a list and a dict")
-        return args, kwargs
+        return (
+            [Dumped(to_json(value), of_args.get(str(index), {})) for index, value in enumerate(args)],
+            {name: Dumped(to_json(value), of_kwargs.get(name, {})) for name, value in kwargs.items()},
+        )
 
-    def _load(self, name: str, codec: ValueCodec, value: Any) -> Any:
+    def _load(self, name: str, codec: ValueCodec, dumped: Dumped) -> Any:
         try:
-            return codec.load(to_json(value))
+            return codec.load(dumped)
         except Exception as error:
             raise TaskArgumentError(
                 f"argument {name!r} of {self._name}() cannot be read from what was kept ({reason(error)}); "
                 "add the task again, or let the annotation accept the old value too"
             ) from error
+
+
+def _text_of(args: list[Dumped], kwargs: dict[str, Dumped]) -> str:
+    listed = b",".join(each.text for each in args)
+    named = b",".join(to_json(name) + b":" + each.text for name, each in kwargs.items())
+    unset = {
+        "args": {str(index): each.unset for index, each in enumerate(args) if each.unset},
+        "kwargs": {name: each.unset for name, each in kwargs.items() if each.unset},
+    }
+    more = b',"unset":' + to_json(unset) if unset != _NONE_UNSET else b""
+    return (b'{"args":[' + listed + b'],"kwargs":{' + named + b"}" + more + b"}").decode()

@@ -19,7 +19,8 @@ _FIXED_OFFSETS = (timezone, TzInfo)
 def is_same(one: Any, other: Any, depth: int = _DEPTH) -> bool:
     """Whether both are equal and of the same types, down to the parts of containers, models and dataclasses.
 
-    NaN equals NaN. A time is the same with the same offset from UTC, unless a zone has given it: only the offset is kept.
+    Models are the same with the same fields set, for ``exclude_unset=True`` goes by them. NaN equals NaN.
+    A time is the same with the same offset from UTC, unless a zone has given it: only the offset is kept.
     """
     kind = type(one)
     if kind is not type(other):
@@ -31,11 +32,13 @@ def is_same(one: Any, other: Any, depth: int = _DEPTH) -> bool:
 
 
 def _has_same_parts(one: Any, other: Any, depth: int) -> bool:
-    """For what is equal by its own opinion, which may count 1 and 1.0 as one and does not look at zones."""
+    """For what is equal by its own opinion, which may count 1 and 1.0 as one and looks at neither zones nor what was set."""
     if isinstance(one, tuple):
         return _is_same_sequence(one, other, depth)
     if isinstance(one, dict):
         return _is_same_mapping(one, other, depth)
+    if isinstance(one, BaseModel) and one.model_fields_set != other.model_fields_set:
+        return False
     return all(is_same(getattr(one, name), getattr(other, name), depth) for name in _names_of_parts(one))
 
 
@@ -45,6 +48,10 @@ def _names_of_parts(value: Any) -> tuple[str, ...]:
     if is_dataclass(value):
         return tuple(field.name for field in fields(value) if field.compare)
     return ()
+
+
+def _is_equal(one: object, other: object, _: int) -> bool:
+    return one == other
 
 
 def _is_same_float(one: float, other: float, _: int) -> bool:
@@ -86,6 +93,7 @@ def _is_same_defaultdict(one: defaultdict[Any, Any], other: defaultdict[Any, Any
 
 
 _of_builtin: dict[type, Callable[[Any, Any, int], bool]] = {
+    **dict.fromkeys((str, int, bool, bytes, type(None)), _is_equal),
     float: _is_same_float,
     datetime: _is_same_time,
     time: _is_same_time,

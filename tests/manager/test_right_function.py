@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from otel_taskflow import TaskRecord
 from otel_taskflow.errors import TaskNotRegisteredError, TaskStateError
@@ -77,6 +78,23 @@ def test_retry_of_a_partial_is_refused_instead_of_calling_its_function_without_a
     with pytest.raises(TaskStateError, match="its function cannot be found by name"):
         asyncio.run(retried(manager, task_id))
     assert happened == ["undecorated ada"]
+
+
+class Patch(BaseModel):
+    name: str | None = None
+    email: str | None = None
+
+
+def test_retry_changes_the_fields_that_the_task_was_to_change_and_no_others(manager: TaskManager) -> None:
+    @manager.task
+    def update(patch: Patch) -> None:
+        happened.append(str(patch.model_dump(exclude_unset=True)))
+        raise ValueError
+
+    task_id = manager.add_task(update, Patch(name="Ada"))
+    assert manager.drain()
+    asyncio.run(retried(manager, task_id))
+    assert happened == ["{'name': 'Ada'}"] * 2
 
 
 def test_a_decorated_method_keeps_its_settings(manager: TaskManager) -> None:
