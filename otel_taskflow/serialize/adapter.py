@@ -6,6 +6,7 @@ import inspect
 import math
 import threading
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime, time
 from types import MappingProxyType, UnionType
 from typing import Any, NamedTuple, Union, get_args, get_origin
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple, Union, get_args, get_origin
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
+from otel_taskflow.serialize.annotations import with_ints
 from otel_taskflow.serialize.sameness import is_same
 from otel_taskflow.serialize.signature import UNKNOWN
 from otel_taskflow.serialize.unset import unset_again, unset_in
@@ -47,7 +49,7 @@ class ValueCodec:
     def __init__(self, annotation: Any) -> None:
         self._annotation = annotation
         self._is_free = any(annotation is free for free in _FREE)
-        self._plain = _SCALARS if self._is_free else _scalars_of(annotation)
+        self._plain = _SCALARS if self._is_free else _scalars_of(with_ints(annotation))
         self._adapter: TypeAdapter[Any] | None = None
         self._refusal: str | None = None
         self._lock = threading.Lock()
@@ -120,7 +122,11 @@ def _read(adapter: TypeAdapter[Any], dumped: Dumped) -> Any:
 def _part_lost(value: Any) -> str:
     """What goes with JSON of the value that is met most."""
     zone = value.tzinfo if isinstance(value, (datetime, time)) else None
-    return ": of its time zone only the offset is kept, so pass it in UTC" if zone is not None else ""
+    return (
+        ": of its time zone only the offset is kept, so pass it in UTC, as astimezone(timezone.utc) gives it"
+        if zone is not None
+        else ""
+    )
 
 
 def _scalars_of(annotation: Any) -> frozenset[type]:
@@ -131,6 +137,14 @@ def _scalars_of(annotation: Any) -> frozenset[type]:
 
 
 def _adapter_for(annotation: Any) -> TypeAdapter[Any]:
+    widened = with_ints(annotation)
+    if widened is not annotation:
+        with suppress(Exception):  # a constraint that holds for a float only
+            return _adapter_of(widened)
+    return _adapter_of(annotation)
+
+
+def _adapter_of(annotation: Any) -> TypeAdapter[Any]:
     try:
         return TypeAdapter(annotation, config=_CONFIG)
     except Exception:  # noqa: BLE001 - models and dataclasses bring their own configuration and refuse another

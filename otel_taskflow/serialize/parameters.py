@@ -14,14 +14,15 @@ class ParameterCodecs:
     """A codec for each parameter of a function, by its annotation."""
 
     def __init__(self, func: Callable[..., Any]) -> None:
-        name, parameters, annotations, wrapped = shape_of(func)
+        name, parameters, annotations, keywords, wrapped = shape_of(func)
         self.name = name
         """Of the function."""
         self.parameters = parameters
         of_name = {name: ValueCodec(annotation) for name, annotation in annotations.items()}
         free = ValueCodec(UNKNOWN)
         self._positional = [(name, of_name[name]) for name in parameters.positional]
-        self._keywords = {name: of_name[name] for name in parameters.by_keyword}
+        self._keywords = {name: ValueCodec(annotation) for name, annotation in keywords.items()}
+        self._keywords |= {name: of_name[name] for name in parameters.by_keyword}
         self._more_positional = of_name.get(parameters.var_positional or "", free)
         self._more_keywords = of_name.get(parameters.var_keyword or "", free)
         self._wrapped = None if wrapped is None else ParameterCodecs(wrapped)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime, time, timezone
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
 from pydantic_core import TzInfo
@@ -66,7 +67,11 @@ def _is_same_zone(one: datetime | time, other: datetime | time) -> bool:
     zones = (one.tzinfo, other.tzinfo)
     if zones == (None, None):
         return True
-    return all(type(zone) in _FIXED_OFFSETS for zone in zones) and one.utcoffset() == other.utcoffset()
+    return all(map(_has_fixed_offset, zones)) and one.utcoffset() == other.utcoffset()
+
+
+def _has_fixed_offset(zone: object) -> bool:
+    return type(zone) in _FIXED_OFFSETS or (type(zone) is ZoneInfo and zone.key == "UTC")
 
 
 def _is_same_sequence(one: Collection[Any], other: Collection[Any], depth: int) -> bool:

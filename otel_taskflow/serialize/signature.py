@@ -10,6 +10,8 @@ from inspect import Parameter, Signature
 from types import MethodType
 from typing import Any, NamedTuple, Union
 
+from otel_taskflow.serialize.annotations import is_unpacked, unpacked_keywords
+
 UNKNOWN: Any = Parameter.empty
 """The annotation of a parameter that has none, or one that cannot be resolved."""
 
@@ -60,6 +62,8 @@ class Shape(NamedTuple):
     name: str
     parameters: Parameters
     annotations: Mapping[str, Any]
+    keywords: Mapping[str, Any]
+    """Annotations of what ``**kwargs`` takes, by name, if it is annotated with ``Unpack[SomeTypedDict]``."""
     wrapped: Callable[..., Any] | None
     """The function behind a ``functools.wraps``. What the wrapper passes on to it, and where, only the wrapper knows."""
 
@@ -69,11 +73,14 @@ def shape_of(func: Callable[..., Any]) -> Shape:
     try:
         inspect.unwrap(func)
     except ValueError:  # it wraps itself
-        return Shape(name_of(func), Parameters(None), {}, None)
+        return Shape(name_of(func), Parameters(None), {}, {}, None)
     parameters = parameters_of(func)
     hints = _hints_of(func)
     own = parameters.signature.parameters.values() if parameters.signature is not None else ()
-    return Shape(name_of(func), parameters, {p.name: _annotation(p, hints) for p in own}, _wrapped_by(func))
+    annotations = {p.name: _annotation(p, hints) for p in own}
+    keywords = unpacked_keywords(annotations.get(parameters.var_keyword or ""))
+    annotations = {name: UNKNOWN if is_unpacked(each) else each for name, each in annotations.items()}
+    return Shape(name_of(func), parameters, annotations, keywords, _wrapped_by(func))
 
 
 def parameters_of(func: Callable[..., Any]) -> Parameters:

@@ -95,6 +95,10 @@ class Pair(NamedTuple):
     right: UUID
 
 
+class Spot(NamedTuple):
+    at: float
+
+
 class Person(TypedDict):
     name: str
     born: date

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from pydantic import Field, SecretStr, TypeAdapter
+from pydantic import Field, SecretStr, StrictFloat, TypeAdapter
 
 from otel_taskflow.errors import TaskArgumentError
 from otel_taskflow.serialize import ArgumentCodec, Kept
@@ -34,6 +34,7 @@ from tests.serialize.shapes import (
     Point,
     Rush,
     Session,
+    Spot,
     Strict,
     Visit,
     back_and_forth,
@@ -61,6 +62,8 @@ if TYPE_CHECKING:
         (UUID, ID),
         (datetime, NOON),
         (datetime, NOON.replace(tzinfo=None)),
+        (datetime, NOON.replace(tzinfo=ZoneInfo("UTC"))),
+        (time, time(12, tzinfo=ZoneInfo("UTC"))),
         (date, date(2026, 4, 1)),
         (datetime, NOON.astimezone(timezone(timedelta(hours=-3, minutes=-30)))),
         (datetime, TypeAdapter(datetime).validate_json('"2026-04-01T12:00:00+02:00"')),
@@ -138,10 +141,13 @@ def test_nan_comes_back() -> None:
         (deque[int], deque([1], maxlen=5), "another value"),
         (defaultdict[str, list[int]], defaultdict(None, {"a": [1]}), "another value"),
         (defaultdict[str, int], defaultdict(lambda: 7, {"a": 1}), "another value"),
-        (set[float], {1}, "another value"),
-        (frozenset[float], frozenset({1, 2.5}), "another value"),
-        (deque[float], deque([1]), "another value"),
+        (set[Spot], {Spot(1)}, "another value"),
+        (frozenset[Spot], frozenset({Spot(1), Spot(2.5)}), "another value"),
+        (deque[Spot], deque([Spot(1)]), "another value"),
         (dict[float, int], {1: 1}, "another value"),
+        (StrictFloat, 1, "another value"),
+        (bool | float, [True], "of another type"),
+        (list[float], [True], "another value"),
         (str, "\ud800", "lone surrogate"),
     ],
     ids=id_of,
