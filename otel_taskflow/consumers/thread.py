@@ -281,7 +281,11 @@ class ConsumerThread:
 
     def _warn(self, error: Exception) -> None:
         first, self._trouble = self._trouble is None, error
-        if first:
+        if self._stopped:
+            _logger.warning(
+                "otel_taskflow: %s has not taken all, the rest stays in the journal: %s", self.consumer.name, error
+            )
+        elif first:
             _logger.warning("otel_taskflow: %s failed, will try again: %s", self.consumer.name, error, exc_info=error)
 
 

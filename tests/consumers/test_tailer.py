@@ -13,7 +13,7 @@ import pytest
 
 from otel_taskflow.consumers import tailer as tailers
 from otel_taskflow.events import Event
-from otel_taskflow.journal.reader import LiveReader, Record
+from otel_taskflow.journal.reader import DeadReader, LiveReader, Record
 from otel_taskflow.journal.segment import SIZE
 from tests.consumers.support import Recorder, following, line
 
@@ -99,6 +99,20 @@ def test_the_store_is_never_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
         writer.append(line(1))
         assert tailer.flush(10.0)
     assert store.numbers == [1]
+
+
+def test_what_the_store_refuses_until_the_end_is_not_taken_and_stays_in_the_journal(tmp_path: Path) -> None:
+    store = Recorder("store")
+    with following(tmp_path, store) as (writer, tailer):
+        writer.append(line(1))
+        assert tailer.flush()
+        store.failures = 1_000_000
+        writer.append(line(2))
+        while store.calls < 2:
+            sleep(0.001)
+    assert tailer.consumed == 1
+    assert writer.folder is not None
+    assert [record.seq for record in DeadReader(writer.folder).records(tailer.consumed)] == [2]
 
 
 def test_segments_stay_until_the_store_has_them_and_go_then(tmp_path: Path) -> None:
