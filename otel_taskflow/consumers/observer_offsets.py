@@ -22,6 +22,11 @@ class ObserverOffsets:
         self._folder = None if root is None else root / "observers"
         self._lock = threading.Lock()
 
+    @property
+    def are_kept(self) -> bool:
+        """Whether the next process will know them."""
+        return self._folder is not None
+
     def load(self, name: str, journal_id: str) -> int:
         """Sequence number of the last event of this journal that the observer was offered; 0 if none."""
         if self._folder is None:

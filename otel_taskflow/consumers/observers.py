@@ -74,7 +74,7 @@ class ObserverConsumer:
         self.counts = ObserverCounts()
         self._observer = observer
         self._translator = Translator(resolve)
-        self._offsets = offsets if observer.replay else None
+        self._offsets = offsets if observer.replay and offsets is not None and offsets.are_kept else None
         self._call_limit = call_limit
         self._breaker = CircuitBreaker(FAILURES_IN_A_ROW, pause)
         self._thread = ObserverThread(
@@ -127,17 +127,20 @@ class ObserverConsumer:
     def consume(self, piece: JournalSlice) -> None:
         """Tell the observer. Returns when it has been told, or when that was given up.
 
-        Raises JournalError for a slice of a dead process when closing: the next process will tell it.
+        Raises JournalError for a slice that the next process will tell: one of a dead process when closing, and one that
+        closing cuts off, if the observer's place is kept.
         """
         with self._lock:
-            self._leave_to_the_next(piece)
+            if self._is_closed or not piece.live:
+                self._leave_if_closing(piece)
             if self._is_closed:
+                self.counts.skipped += len(piece.events)
                 return
             self._ensure_started()
             wanted = [event for event in self._translator.translate(self._new(piece)) if self._is_wanted(event)]
-            if wanted:
-                self._deliver(wanted)
-            self._leave_to_the_next(piece)
+            is_cut_off = bool(wanted) and not self._deliver(wanted)
+            if is_cut_off or not piece.live:
+                self._leave_if_closing(piece)
         if self._offsets is not None:
             self._offsets.save(self._observer.name, piece.header.journal_id, piece.last)
 
@@ -152,8 +155,13 @@ class ObserverConsumer:
 
     # The steps
 
-    def _leave_to_the_next(self, piece: JournalSlice) -> None:
-        if self._deadline is not None and not piece.live:
+    @property
+    def _leaves_the_rest(self) -> bool:
+        """Whether what is not told any more is not lost, but told by the next process."""
+        return self._deadline is not None and self._offsets is not None
+
+    def _leave_if_closing(self, piece: JournalSlice) -> None:
+        if self._leaves_the_rest or (self._deadline is not None and not piece.live):
             raise JournalError(f"{self.name} is closing; the journal {piece.header.journal_id} is left for later")
 
     def _new(self, piece: JournalSlice) -> Sequence[tuple[int, Event]]:
@@ -171,12 +179,13 @@ class ObserverConsumer:
     def _is_wanted(self, event: ObserverEvent) -> bool:
         return not isinstance(event, LogEvent) or self._observer.accepts(event.level)
 
-    def _deliver(self, events: Sequence[ObserverEvent]) -> None:
+    def _deliver(self, events: Sequence[ObserverEvent]) -> bool:
+        """Tell these; False if that was given up half-way."""
         if not self._wait_for_current():
-            self.counts.skipped += len(events)
-            return
+            self.counts.skipped += 0 if self._leaves_the_rest else len(events)
+            return False
         self._submit(self._calls(events))
-        self._wait_for_current()
+        return self._wait_for_current()
 
     def _calls(self, events: Sequence[ObserverEvent]) -> list[_Call]:
         observer = self._observer
@@ -223,7 +232,8 @@ class ObserverConsumer:
         if not delivery.is_given_up:
             delivery.is_given_up = True
             self._failed(delivery.calls[delivery.at], TimeoutError("it did not come back in time"))
-            self.counts.skipped += sum(call.events for call in delivery.calls[delivery.at + 1 :])
+            rest = delivery.calls[delivery.at + 1 :]
+            self.counts.skipped += 0 if self._leaves_the_rest else sum(call.events for call in rest)
 
     async def _work(self, delivery: _Delivery) -> None:
         for at, call in enumerate(delivery.calls):

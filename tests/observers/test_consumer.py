@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -16,7 +17,7 @@ from otel_taskflow.events import LogEvent
 from otel_taskflow.model import TaskStatus
 from otel_taskflow.observers import FileLogger, InMemoryLogger, StdoutLogger, TaskObserver
 from tests.observers.conftest import Make
-from tests.observers.kinds import AsyncRecorder, Recorder
+from tests.observers.kinds import AsyncRecorder, Hanging, Recorder
 from tests.observers.stream import HEADER, TASK, ended, enqueued, lines, logged, piece, started
 
 
@@ -231,6 +232,34 @@ def test_what_is_left_of_a_dead_process_when_we_close_is_left_to_the_next(consum
     with pytest.raises(JournalError, match="left for later"):
         consumer.consume(lines(3, first=4)._replace(live=False))
     assert consumer.seen_of(HEADER.journal_id) == 3
+
+
+def test_what_closing_cuts_off_is_left_to_the_next_and_is_no_loss(consume: Make, tmp_path: Path) -> None:
+    hanging = Hanging()
+    consumer = consume(hanging, offsets=ObserverOffsets(tmp_path))
+    with ThreadPoolExecutor() as pool:
+        cut_off = pool.submit(consumer.consume, lines(3))
+        assert hanging.entered.wait(5)
+        waits = pool.submit(consumer.consume, lines(2, first=4))
+        consumer.close(0.1)
+        for left in (cut_off, waits):
+            assert isinstance(left.exception(5), JournalError)
+    hanging.release.set()
+    assert consumer.seen_of(HEADER.journal_id) == 0
+    assert (consumer.counts.failed, consumer.counts.skipped) == (1, 0)
+
+
+def test_what_closing_cuts_off_is_lost_and_counted_where_no_place_is_kept(consume: Make) -> None:
+    hanging = Hanging()
+    consumer = consume(hanging)
+    with ThreadPoolExecutor() as pool:
+        cut_off = pool.submit(consumer.consume, lines(3))
+        assert hanging.entered.wait(5)
+        consumer.close(0.1)
+        cut_off.result(5)
+        consumer.consume(lines(2, first=4))
+    hanging.release.set()
+    assert (consumer.counts.failed, consumer.counts.skipped) == (1, 4)
 
 
 def test_a_loud_task_of_one_slice_costs_a_custom_observer_little(consume: Make) -> None:
