@@ -14,6 +14,7 @@ from otel_taskflow.consumers.breaker import CircuitBreaker
 from otel_taskflow.consumers.observer_events import Resolve, Translator
 from otel_taskflow.consumers.observer_offsets import ObserverOffsets
 from otel_taskflow.consumers.observer_thread import AppLoop, ObserverThread
+from otel_taskflow.consumers.precedence import Precedence
 from otel_taskflow.errors import JournalError
 from otel_taskflow.events import Event, LogEvent
 from otel_taskflow.health import DEGRADED, OK, Figure, PartHealth
@@ -72,6 +73,8 @@ class ObserverConsumer:
     ) -> None:
         self.name = f"observer:{observer.name}"
         self.counts = ObserverCounts()
+        self.precedence = Precedence()
+        """Of dead processes' journals over this one's events."""
         self._observer = observer
         self._translator = Translator(resolve)
         self._offsets = offsets if observer.replay and offsets is not None and offsets.are_kept else None
@@ -130,6 +133,8 @@ class ObserverConsumer:
         Raises JournalError for a slice that the next process will tell: one of a dead process when closing, and one that
         closing cuts off, if the observer's place is kept.
         """
+        if piece.live:
+            self.precedence.wait_before(piece)
         with self._lock:
             if self._is_closed or not piece.live:
                 self._leave_if_closing(piece)
@@ -148,6 +153,7 @@ class ObserverConsumer:
         """Let a delivery end, call the observer's ``close``, end its thread; all within ``timeout`` seconds."""
         end = monotonic() + timeout
         self._deadline = end - timeout * _CLOSE_SHARE
+        self.precedence.end()
         with self._lock:
             if not self._is_closed and self._is_started and not self._close_observer(end):
                 _logger.warning("otel_taskflow: %s did not close within %.1f s and is left behind", self.name, timeout)

@@ -10,6 +10,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
+from otel_taskflow.consumers.observer_replays import ObserverReplay, ObserverReplays
 from otel_taskflow.consumers.observers import ObserverConsumer, ObserverOffsets
 from otel_taskflow.consumers.replay import (
     check_written,
@@ -40,7 +41,7 @@ PERIOD = 0.5
 LOG_EVERY = 5.0
 """Seconds between two words about a takeover that goes on."""
 MOST = 16
-"""Journals in hand at once; others wait, or another process takes them."""
+"""Journals that are written at once; others wait, or another process takes them."""
 
 
 class TakeoverProgress(NamedTuple):
@@ -60,20 +61,36 @@ class _Job:
 
     def __init__(self, orphan: Orphan) -> None:
         self.orphan = orphan
-        self.progress = TakeoverProgress(orphan.journal_id, 0, orphan.end, "states")
         self.next_word = monotonic() + LOG_EVERY
         self.steps: Iterator[None] = iter(())
+        self.replays: Sequence[ObserverReplay] = ()
+        """What observers are told of it, beside the steps."""
+        self._progress = TakeoverProgress(orphan.journal_id, 0, orphan.end, "states")
+
+    @property
+    def progress(self) -> TakeoverProgress:
+        """How far it is; where observers are told, how far the last of them."""
+        telling = [replay for replay in self.replays if not replay.is_over]
+        if not telling:
+            return self._progress
+        last = min(telling, key=lambda replay: replay.done)
+        return self._progress._replace(step=last.name, done=last.done)
+
+    @property
+    def is_telling(self) -> bool:
+        """Whether an observer still reads it, and it has to stay."""
+        return any(not replay.is_over for replay in self.replays)
 
     @property
     def urgency(self) -> tuple[bool, int]:
         """Smaller is more urgent: first what decides about tasks, then what is over soonest."""
-        return self.progress.step != "states", self.progress.total - self.progress.done
+        return self._progress.step != "states", self._progress.total - self._progress.done
 
     def follow(self, step: str, replayed: Iterator[int]) -> Iterator[None]:
         """Go through a step, piece by piece."""
-        self.progress = self.progress._replace(step=step, done=0)
+        self._progress = self._progress._replace(step=step, done=0)
         for done in replayed:
-            self.progress = self.progress._replace(done=done)
+            self._progress = self._progress._replace(done=done)
             yield
 
     def speak(self) -> None:
@@ -87,7 +104,8 @@ class _Job:
 class Takeover:
     """Looks for the dead in one folder, on a thread of its own.
 
-    Several journals are taken over piece by piece, so that a long one holds up no other.
+    Several journals are taken over piece by piece, so that a long one holds up no other. A task waits for the store, and
+    for no observer.
     """
 
     def __init__(
@@ -110,7 +128,9 @@ class Takeover:
         self._recovery = recovery
         self._decoder = decoder
         self._quarantined = quarantined
-        self._observers = [observer for observer in observers if observer.wants_replay]
+        self._woken = threading.Event()
+        """Set when there may be something to do."""
+        self._replays = ObserverReplays(observers, decoder, self._woken.set)
         self._offsets = offsets
         self._outbox = outbox
         self._recovered = recovered
@@ -121,6 +141,8 @@ class Takeover:
         self._jobs: list[_Job] = []
         self._next_look = 0.0
         self._stopped = threading.Event()
+        self._has_ended = threading.Event()
+        """Set when it will not touch the store any more."""
         self._thread = threading.Thread(target=self._work, name="otel_taskflow-takeover", daemon=True)
 
     def start(self) -> None:
@@ -140,8 +162,10 @@ class Takeover:
     def stop(self) -> None:
         """End as soon as may be; another process will go on with what is not finished. Idempotent."""
         self._stopped.set()
+        self._replays.stop()
+        self._woken.set()
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
-            self._thread.join(5.0)
+            self._has_ended.wait(5.0)
 
     def progress(self) -> Sequence[TakeoverProgress]:
         """How far the takeovers are that go on."""
@@ -160,12 +184,28 @@ class Takeover:
             if monotonic() >= self._next_look:
                 self._next_look = monotonic() + PERIOD
                 self._look()
-            if self._jobs:
-                self._advance(min(self._jobs, key=lambda job: job.urgency))
+            if ready := self._ready:
+                self._advance(min(ready, key=lambda job: job.urgency))
             else:
-                self._stopped.wait(self._next_look - monotonic())
+                self._rest()
+        self._replays.stop()
+        self._has_ended.set()
         for job in list(self._jobs):
+            for replay in job.replays:
+                replay.wait()
             self._close(job)
+
+    @property
+    def _ready(self) -> list[_Job]:
+        """What can go on now."""
+        return [job for job in self._jobs if not job.is_telling]
+
+    def _rest(self) -> None:
+        """Wait for the next look, or for an observer that has been told all."""
+        for job in self._jobs:
+            job.speak()
+        self._woken.wait(max(0.0, self._next_look - monotonic()))
+        self._woken.clear()
 
     # Who is dead
 
@@ -173,7 +213,7 @@ class Takeover:
         try:
             for orphan in orphans(self._root, self._own.namespace, self._report):
                 self._begin(orphan)
-                if len(self._jobs) >= MOST:
+                if len(self._ready) >= MOST:
                     break
             self._take_over_leftovers()
         except Exception as error:  # noqa: BLE001 - the thread goes on, and will look again
@@ -228,13 +268,14 @@ class Takeover:
         except StopIteration:
             self._close(job)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one journal, the others have nothing to do with it
-            self._close(job)
             self._report(job.orphan.journal_id, error)
+            job.steps = iter(())  # it is closed when no observer reads it any more
 
     def _take_over(self, job: _Job) -> Iterator[None]:
         """The steps. What is half done may be done again.
 
-        An attempt that was running ends when all its lines are written and told, so that nothing comes after its end.
+        An attempt that was running ends when all its lines are written, so that nothing comes after its end. Observers are told
+        beside that, each in this order too, and the journal stays until they have been.
         """
         orphan, journal_id, own_id = job.orphan, job.orphan.journal_id, self._own.journal_id
         self._count_missing(orphan)
@@ -243,13 +284,14 @@ class Takeover:
         self._recovery.take_over(journal_id, own_id, idle_only=True)
         yield from job.follow("lines", replay_lines(orphan, self._store, self._decoder, self._quarantined))
         is_exported = yield from self._fill_outbox(job)
-        for observer in self._observers:
-            yield from job.follow(observer.name, replay_to(observer, orphan, self._decoder))
         self._count_torn(orphan)
         if self._recovered is not None:
             self._recovered.take(orphan.header)
+        job.replays = self._replays.begin(orphan)
         self._recovery.take_over(journal_id, own_id)
         check_written(orphan, self._store, states)
+        yield  # it goes on when no observer reads the journal any more
+        _check_told(job.replays)
         if not is_exported:
             return
         # The files first: a journal whose offset is forgotten would be replayed from its beginning.
@@ -302,3 +344,10 @@ class Takeover:
         if about not in self._reported:
             self._reported.add(about)
             _logger.warning(message, *values)
+
+
+def _check_told(replays: Sequence[ObserverReplay]) -> None:
+    """Raise what broke one of them off, if anything did."""
+    for replay in replays:
+        if replay.error is not None:
+            raise replay.error
