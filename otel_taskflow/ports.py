@@ -296,7 +296,8 @@ class Consumer(Protocol):
     An exception is counted and logged once and the slice is offered again after a pause, up to three times; then it is
     skipped and counted. It never reaches a task.
 
-    A consumer with a method ``is_listening() -> bool`` is passed by while that says False.
+    A consumer with a method ``is_listening() -> bool`` is passed by while that says False. One with ``is_stalled() -> bool``
+    is not waited for at the end of the process while that says True; it may be closed while it takes a slice.
     """
 
     name: str

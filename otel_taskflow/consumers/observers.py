@@ -29,6 +29,8 @@ _logger = logging.getLogger("otel_taskflow")
 CALL_LIMIT = 30.0
 FAILURES_IN_A_ROW = 5
 PAUSE = 30.0
+STALLED = 1.0
+"""Seconds of a call from which on the end of the process does not wait for it."""
 _MARGIN = 0.05
 """Seconds by which a call passes its limit before its thread, too, is held to hang in it."""
 _TICK = 0.1
@@ -121,6 +123,11 @@ class ObserverConsumer:
                 self.name, DEGRADED, why, "see the log for the first failure of each kind", figures, is_told=True
             )
         return PartHealth(self.name, OK, figures=figures)
+
+    def is_stalled(self) -> bool:
+        """Whether a call does not come back, as far as can be told. Never raises."""
+        delivery = self._current
+        return delivery is not None and not delivery.over.is_set() and delivery.has_stalled
 
     def start(self) -> None:
         """Have the observer's ``startup`` called, without waiting for it. Done by the first slice otherwise."""
@@ -296,6 +303,11 @@ class _Delivery:
     def begin(self, at: int) -> None:
         """The call at this place begins."""
         self.at, self._begun_at = at, monotonic()
+
+    @property
+    def has_stalled(self) -> bool:
+        """Whether the call that runs has done so for long."""
+        return self.is_given_up or monotonic() - self._begun_at > STALLED
 
     def patience(self, limit: float, deadline: float | None) -> float:
         """Seconds to go on waiting for the call that runs; those of a delivery that was given up are over."""

@@ -71,6 +71,21 @@ class Progress:
         return self.at >= seq
 
 
+class SharedTime:
+    """Seconds that several waits share. They run from the first time that somebody asks what is left."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._deadline: float | None = None
+
+    @property
+    def left(self) -> float:
+        """Seconds, not below 0."""
+        if self._deadline is None:
+            self._deadline = monotonic() + self._seconds
+        return remaining(self._deadline)
+
+
 def remaining(deadline: float) -> float:
     """Seconds until a ``time.monotonic()`` deadline, not below 0."""
     return max(0.0, deadline - monotonic())

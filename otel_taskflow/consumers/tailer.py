@@ -27,6 +27,18 @@ A reader that wants to see its writes cuts it short (``hurry``).
 """
 PATIENCE = 0.1
 """Seconds that the tailer waits for a consumer that has enough to do; then it is on its own until it is level again."""
+END = 5.0
+"""Seconds that the consumers have in all, at the end, to take what there is and to close."""
+CLOSING = 1.5
+"""Seconds of these that are kept for closing, however much there is to take."""
+STALLED_END = 0.5
+"""Seconds of these for the ones that are stalled, all together."""
+HELPER_END = 3.0
+"""Seconds that a consumer with a helper has in any case: more than the helper takes to give back what it has."""
+LEAST_END = 0.1
+"""Seconds that each of the others has in any case."""
+_LOOK = 0.1
+"""Seconds after which a wait looks whether who is waited for is stalled."""
 LIVE_LAG = 500_000
 """Events that a consumer beside the store may be behind before it is skipped forward."""
 
@@ -192,9 +204,20 @@ class Tailer:
         while reader.at < upto and (piece := self.decoder.next_slice(self._writer.header, reader)) is not None:
             yield part_until(piece, upto)
 
-    def flush(self, timeout: float = 5.0) -> bool:
-        """Block until every consumer has taken everything written so far; False when the time was too short."""
-        return self.wait_all(self._writer.end, timeout)
+    def flush(self, timeout: float = END) -> bool:
+        """Block until every consumer has taken everything written so far; False when the time was too short.
+
+        The store comes first. One that is stalled is not waited for; what it has not taken stays in the journal.
+        """
+        seq = self._writer.end
+        self._awaited.append(seq)
+        self.hurry()
+        deadline = monotonic() + timeout
+        try:
+            reached = [_has_reached(seq, consumer, deadline) for consumer in self._consumers]
+            return all(reached)
+        finally:
+            self._awaited.remove(seq)
 
     @property
     def consumed(self) -> int:
@@ -218,14 +241,27 @@ class Tailer:
         return Counter({each.consumer.name: each.skipped for each in self._consumers if each.skipped})
 
     def stop(self, timeout: float) -> None:
-        """End all threads and close the consumers. Call ``flush`` before, or what is left stays in the journal."""
+        """End all threads and close the consumers, in ``timeout`` seconds, or little more.
+
+        Call ``flush`` before, or what is left stays in the journal.
+        """
+        deadline = monotonic() + timeout
         self._stopped = True
         self._bell.put(None)
         self.hurry()
         if self._thread.is_alive():
             self._thread.join(timeout)
-        deadline = monotonic() + timeout
         for consumer in self._consumers:
             consumer.halt()
+        stalled_deadline = min(deadline, monotonic() + STALLED_END)
         for consumer in self._consumers:
-            consumer.join(max(0.1, remaining(deadline)))
+            least = LEAST_END if consumer.helper is None else HELPER_END
+            consumer.join(max(least, remaining(stalled_deadline if consumer.is_stalled else deadline)))
+
+
+def _has_reached(seq: int, consumer: ConsumerThread, deadline: float) -> bool:
+    """Wait until the consumer has taken this event, as long as there is time and it is not stalled."""
+    while not consumer.progress.wait(seq, min(_LOOK, remaining(deadline))):
+        if consumer.is_stalled or remaining(deadline) <= 0:
+            return False
+    return True

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from otel_taskflow.consumers.boundary import Boundary
 from otel_taskflow.consumers.condition import Condition, condition_of
-from otel_taskflow.consumers.progress import Progress
+from otel_taskflow.consumers.progress import Progress, remaining
 from otel_taskflow.consumers.slices import Decoder, part_after
 from otel_taskflow.health import Figure, PartHealth, worse
 from otel_taskflow.journal.reader import LiveReader
@@ -73,6 +73,7 @@ class ConsumerThread:
     ) -> None:
         self.consumer = consumer
         self._is_listening: Callable[[], bool] = getattr(consumer, "is_listening", _always)
+        self._is_stalled: Callable[[], bool] | None = getattr(consumer, "is_stalled", None)
         self.helper: Helper | None = None
         """Who may take events in its place. Given before ``start``."""
         self.is_helped = False
@@ -105,6 +106,11 @@ class ConsumerThread:
     def trouble(self) -> Exception | None:
         """What its last try raised; None if it went well."""
         return self._trouble
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether the consumer says that it comes no further. Then there is no use in waiting for it."""
+        return self._is_stalled is not None and self._is_stalled()
 
     @property
     def lag(self) -> int:
@@ -180,9 +186,20 @@ class ConsumerThread:
             self.helper.close()
 
     def join(self, timeout: float) -> None:
-        """Wait for the slice that is being taken; then close the consumer. After ``halt``."""
+        """Wait for the slice that is being taken and close the consumer, within ``timeout`` seconds. After ``halt``.
+
+        A consumer that can stall is closed first: only that makes it come back.
+        """
+        deadline = monotonic() + timeout
+        steps = [self._join_thread, self._close]
+        for step in steps if self._is_stalled is None else reversed(steps):
+            step(remaining(deadline))
+
+    def _join_thread(self, timeout: float) -> None:
         if self._thread.is_alive():
             self._thread.join(timeout)
+
+    def _close(self, timeout: float) -> None:
         try:
             self.consumer.close(timeout)
         except Exception:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 from otel_taskflow.consumers.level import level_with
 from otel_taskflow.consumers.observers import ObserverConsumer, ObserverOffsets
-from otel_taskflow.consumers.progress import remaining
+from otel_taskflow.consumers.progress import SharedTime, remaining
 from otel_taskflow.consumers.redacting import redactor
 from otel_taskflow.consumers.store import Retention, StoreConsumer, Upkeep
 from otel_taskflow.consumers.store_process.host import StoreProcess, process_for
-from otel_taskflow.consumers.tailer import Tailer
+from otel_taskflow.consumers.tailer import CLOSING, END, Tailer
 from otel_taskflow.context.capture import install_capture
 from otel_taskflow.engine.local import LocalEngine
 from otel_taskflow.engine.loops import Loops
@@ -90,6 +90,7 @@ class Runtime:
         self._signals = signals
         self._stand_in = stand_in
         self._undo = ExitStack()
+        self._end = SharedTime(END)
         self.origin = Origin()
         self.store_process: StoreProcess | None = None
         self.is_hermetic = bool(blueprint.settings.testing)
@@ -170,7 +171,7 @@ class Runtime:
     def _start_tailer(self) -> Tailer:
         redaction = self._blueprint.sanitizer.redaction
         tailer = Tailer(self.writer, decode_step=redactor(redaction))
-        self._undo.callback(tailer.stop, 5.0)
+        self._undo.callback(lambda: tailer.stop(self._end.left))
         earlier = tailer.earlier if isinstance(self.store, SqliteStore) else None
         self.store_consumer = StoreConsumer(self.store.writer, self.writer.id, earlier=earlier)
         if self._settings.store_process:
@@ -305,7 +306,7 @@ class Runtime:
         if self.takeover is not None:
             self.takeover.stop()
         self.engine.stop(grace)
-        self.tailer.flush()
+        self.tailer.flush(self._end.left - CLOSING)
         self._undo.close()
 
     def abandon(self) -> None:

@@ -7,7 +7,7 @@ import errno
 import logging
 import threading
 from pathlib import Path
-from time import sleep
+from time import monotonic, sleep
 
 import pytest
 
@@ -266,6 +266,50 @@ def test_it_says_whether_somebody_waits_for_everybody() -> None:
         slow.gate.set()
         waiting.join(20)
         assert not tailer.is_awaited
+
+
+class Stalling(Recorder):
+    """Says that it comes no further while its gate is closed."""
+
+    def is_stalled(self) -> bool:
+        return not self.gate.is_set()
+
+    def close(self, timeout: float) -> None:
+        self.gate.set()
+        super().close(timeout)
+
+
+def test_at_the_end_nobody_waits_for_a_consumer_that_is_stalled_and_all_others_get_everything(tmp_path: Path) -> None:
+    store, stalling, slow = Recorder("store"), Stalling("stalling"), Recorder("slow")
+    with following(tmp_path, store, stalling, slow) as (writer, tailer):
+        for consumer in (stalling, slow):
+            consumer.gate.clear()
+        writer.append(line(1))
+        opening = threading.Timer(0.5, slow.gate.set)
+        opening.start()
+        begun = monotonic()
+        assert not tailer.flush(15.0)
+        assert store.numbers == slow.numbers == [1]
+        assert tailer.consumed == 0
+    assert monotonic() - begun < 10
+    assert stalling.closed
+
+
+def test_closing_is_given_what_the_wait_before_has_left_of_the_time(tmp_path: Path) -> None:
+    times: list[float] = []
+
+    class Slow(Recorder):
+        def close(self, timeout: float) -> None:
+            times.append(timeout)
+
+    store, slow = Recorder("store"), Slow("slow")
+    with following(tmp_path, store, slow) as (writer, tailer):
+        slow.gate.clear()
+        writer.append(line(1))
+        assert tailer.store.wait(1, 10.0)
+        tailer.stop(0.5)
+        slow.gate.set()
+    assert times[0] < 0.25
 
 
 def test_appending_from_many_threads_loses_nothing(tmp_path: Path) -> None:

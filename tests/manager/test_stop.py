@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from otel_taskflow import TaskManager, task_log
+from otel_taskflow import LogEvent, TaskManager, TaskObserver, task_log
 from otel_taskflow.errors import ConfigurationError, ManagerClosedError, StoreError
 from otel_taskflow.model import TaskStatus
 from tests.crash.rows import Rows
@@ -124,6 +124,40 @@ def test_a_thread_past_its_grace_cannot_add_tasks_to_a_closed_manager(tmp_path: 
     goes_on.set()
     assert tried.wait(PATIENCE)
     assert len(raised) == 1
+
+
+class Hanging(TaskObserver):
+    name = "hanging"
+
+    def __init__(self) -> None:
+        self.entered, self.may_go_on = threading.Event(), threading.Event()
+        self.told: list[str] = []
+
+    def on_log(self, event: LogEvent) -> None:
+        self.entered.set()
+        assert self.may_go_on.wait(60)
+        self.told.append(event.message)
+
+
+@pytest.mark.failure("C8")
+def test_an_observer_that_hangs_holds_up_the_end_for_a_moment_and_is_told_by_the_next_process(tmp_path: Path) -> None:
+    hanging = Hanging()
+    manager = TaskManager(dir=str(tmp_path), observers=[hanging])
+    added = manager.add_task(task_log, "hello")
+    assert hanging.entered.wait(PATIENCE)
+    begun = time.monotonic()
+    manager.stop(grace=0.0)
+    assert time.monotonic() - begun < 2.0 + 2.0, "two seconds, and as many for a busy machine"
+    assert Rows(tmp_path).messages(added) == ["hello"]
+    hanging.may_go_on.set()
+
+    following = Hanging()
+    following.may_go_on.set()
+    again = TaskManager(dir=str(tmp_path), observers=[following])
+    again.start()
+    assert following.entered.wait(PATIENCE)
+    again.stop(PATIENCE)
+    assert following.told == ["hello"]
 
 
 def test_a_second_signal_ends_the_grace(tmp_path: Path) -> None:
