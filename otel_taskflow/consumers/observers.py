@@ -19,7 +19,7 @@ from otel_taskflow.errors import JournalError
 from otel_taskflow.events import Event, LogEvent
 from otel_taskflow.health import DEGRADED, OK, Figure, PartHealth
 from otel_taskflow.observers import BatchObserver, TaskObserver
-from otel_taskflow.observers.base import ObserverEvent, takes_batches
+from otel_taskflow.observers.base import ObserverEvent, overrides, takes_batches
 from otel_taskflow.ports import JournalSlice
 from otel_taskflow.values.lines import one_line
 from otel_taskflow.values.text import as_text, cut
@@ -86,6 +86,7 @@ class ObserverConsumer:
             f"otel_taskflow-{self.name}", app_loop if observer.loop == "app" else lambda: None
         )
         self._takes_batches = takes_batches(observer)
+        self._takes_lines, self._takes_states = overrides(observer, "on_log"), overrides(observer, "on_lifecycle")
         self._kinds_logged: set[str] = set()
         self._lock = threading.Lock()
         self._current: _Delivery | None = None
@@ -190,7 +191,10 @@ class ObserverConsumer:
             self._submit([_Call("startup", self._observer.startup, 0)])
 
     def _is_wanted(self, event: ObserverEvent) -> bool:
-        return not isinstance(event, LogEvent) or self._observer.accepts(event.level)
+        """What goes to a method that does nothing is no success of the observer's, and no call."""
+        if isinstance(event, LogEvent):
+            return self._takes_lines and self._observer.accepts(event.level)
+        return self._takes_states
 
     def _deliver(self, events: Sequence[ObserverEvent]) -> bool:
         """Tell these; False if that was given up half-way."""

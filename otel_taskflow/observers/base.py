@@ -116,6 +116,12 @@ def takes_batches(observer: TaskObserver) -> bool:
     )
 
 
+def overrides(observer: TaskObserver, method: str) -> bool:
+    """Whether the observer has a method of its own in place of one of ``TaskObserver`` that does nothing."""
+    own = getattr(observer, method)
+    return getattr(own, "__func__", own) is not getattr(TaskObserver, method)
+
+
 def level_weight(level: str) -> int:
     """0 for debug to 3 for error; standard library names are mapped, anything unknown counts as info."""
     return _weights[normalize_level(level)[0]]
@@ -178,6 +184,7 @@ __all__ = [
     "check_observer",
     "check_observers",
     "level_weight",
+    "overrides",
     "status_level",
     "takes_batches",
 ]

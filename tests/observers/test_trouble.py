@@ -8,9 +8,11 @@ from time import monotonic
 import pytest
 
 from otel_taskflow.events import LogEvent
+from otel_taskflow.health import DEGRADED
+from otel_taskflow.model import TaskStatus
 from tests.observers.conftest import Make
 from tests.observers.kinds import AsyncFailing, AsyncRecorder, Failing, Hanging, Recorder
-from tests.observers.stream import lines
+from tests.observers.stream import ended, lines, logged, piece, started
 
 
 @pytest.fixture
@@ -92,6 +94,16 @@ def test_after_five_failures_in_a_row_an_observer_is_left_alone_for_a_while(
     assert observer.calls == 5
     assert (consumer.counts.failed, consumer.counts.skipped) == (5, 45)
     assert "observer:Failing failed 5 times in a row and is paused" in caplog.text
+
+
+def test_what_an_observer_does_not_listen_to_is_no_success_between_its_failures(consume: Make) -> None:
+    observer = Failing(1000)
+    consumer = consume(observer)
+    for number in range(10):
+        consumer.consume(piece(started(), logged(), ended(TaskStatus.SUCCESS), first=1 + 3 * number))
+    assert observer.calls == 5
+    assert (consumer.counts.delivered, consumer.counts.failed, consumer.counts.skipped) == (0, 5, 5)
+    assert consumer.health().state == DEGRADED
 
 
 def test_after_the_pause_it_is_tried_again_and_works(consume: Make) -> None:
