@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import singledispatchmethod
 
+from otel_taskflow.consumers.lookup import Lookup
 from otel_taskflow.events import (
     AttemptEnded,
     AttemptStarted,
@@ -17,11 +18,9 @@ from otel_taskflow.events import (
     TaskLogged,
     TaskSettled,
 )
-from otel_taskflow.model import FINAL_STATUSES, SpanIdentity, TaskRow, TaskStatus
+from otel_taskflow.model import FINAL_STATUSES, SpanIdentity, TaskStatus
 from otel_taskflow.observers.base import ObserverEvent
 from otel_taskflow.record import to_datetime
-
-Resolve = Callable[[str], TaskRow | None]
 
 MAX_UNFINISHED = 100_000
 MAX_FINISHED = 256
@@ -35,15 +34,15 @@ class KnownTask:
     tags: Mapping[str, str] = field(default_factory=dict)
     attempt: int = -1
     """The last one that started; -1 before the first."""
-    span: SpanIdentity | None = None
-    """Of that attempt."""
+    spans: dict[int, SpanIdentity | None] = field(default_factory=dict)
+    """Of the attempts; None for one that nobody knows."""
 
 
 class KnownTasks:
-    """Names and tags from the stream itself; of a task whose beginning was not seen, from the store. Bounded."""
+    """Names, tags and spans from the stream itself; of what began before, from the store. Bounded."""
 
-    def __init__(self, resolve: Resolve) -> None:
-        self._resolve = resolve
+    def __init__(self, lookup: Lookup) -> None:
+        self._lookup = lookup
         self._unfinished: OrderedDict[str, KnownTask] = OrderedDict()
         self._finished: OrderedDict[str, KnownTask] = OrderedDict()
 
@@ -68,9 +67,23 @@ class KnownTasks:
             _remember(self._finished, task_id, known, MAX_FINISHED)
         return known
 
+    def span_of(self, task_id: str, attempt: int) -> SpanIdentity | None:
+        """The span of an attempt of a task, or None if nobody knows it."""
+        spans = self.get(task_id).spans
+        if attempt not in spans:
+            spans[attempt] = self._look_up_span(task_id, attempt)
+        return spans[attempt]
+
+    def _look_up_span(self, task_id: str, attempt: int) -> SpanIdentity | None:
+        try:
+            row = self._lookup.attempt(task_id, attempt)
+        except Exception:  # noqa: BLE001 - a store that cannot be read costs the ids, not the line
+            return None
+        return row.span if row is not None and row.span.trace_id else None
+
     def _look_up(self, task_id: str) -> KnownTask:
         try:
-            row = self._resolve(task_id)
+            row = self._lookup.task(task_id)
         except Exception:  # noqa: BLE001 - a store that cannot be read costs the name, not the line
             row = None
         return KnownTask("unknown") if row is None else KnownTask(row.name, row.tags, row.attempts - 1)
@@ -82,8 +95,8 @@ class Translator:
     As in fastapi-taskflow, there is none for being enqueued, for a retry, and for a task that was cancelled before it ran.
     """
 
-    def __init__(self, resolve: Resolve) -> None:
-        self._tasks = KnownTasks(resolve)
+    def __init__(self, lookup: Lookup) -> None:
+        self._tasks = KnownTasks(lookup)
 
     def translate(self, events: Iterable[tuple[int, Event]]) -> list[ObserverEvent]:
         """What observers are told about these events, in order."""
@@ -101,7 +114,7 @@ class Translator:
     @_tell.register
     def _started(self, event: AttemptStarted) -> LifecycleEvent | None:
         task = self._tasks.get(event.task_id)
-        task.attempt, task.span = event.attempt, event.span
+        task.attempt, task.spans[event.attempt] = event.attempt, event.span
         self._tasks.add(event.task_id, task)
         if event.attempt > 0:
             return None
@@ -120,7 +133,7 @@ class Translator:
     @_tell.register
     def _logged(self, event: TaskLogged) -> LogEvent:
         task = self._tasks.get(event.task_id)
-        span = task.span if task.attempt == event.attempt else None
+        span = self._tasks.span_of(event.task_id, event.attempt)
         return LogEvent(
             task_id=event.task_id,
             func_name=task.name,
@@ -142,7 +155,7 @@ class Translator:
             return None
         task = self._tasks.get(event.task_id)
         self._tasks.finish(event.task_id)
-        span = task.span if task.attempt == event.attempt else None
+        span = self._tasks.span_of(event.task_id, event.attempt)
         return LifecycleEvent(
             task_id=event.task_id,
             func_name=task.name,
@@ -165,6 +178,7 @@ class Translator:
         self._tasks.finish(event.task_id)
         if task.attempt < 0 or event.status not in FINAL_STATUSES:
             return None
+        span = self._tasks.span_of(event.task_id, task.attempt)
         return LifecycleEvent(
             task_id=event.task_id,
             func_name=task.name,
@@ -173,8 +187,8 @@ class Translator:
             attempt=task.attempt,
             retries_used=task.attempt,
             tags=task.tags,
-            trace_id=task.span.trace_id if task.span else None,
-            span_id=task.span.span_id if task.span else None,
+            trace_id=span.trace_id if span else None,
+            span_id=span.span_id if span else None,
         )
 
 
@@ -184,4 +198,4 @@ def _remember(tasks: OrderedDict[str, KnownTask], task_id: str, task: KnownTask,
         tasks.popitem(last=False)
 
 
-__all__ = ["KnownTask", "KnownTasks", "Resolve", "Translator"]
+__all__ = ["KnownTask", "KnownTasks", "Translator"]

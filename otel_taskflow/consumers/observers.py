@@ -11,7 +11,8 @@ from time import monotonic
 from typing import Any
 
 from otel_taskflow.consumers.breaker import CircuitBreaker
-from otel_taskflow.consumers.observer_events import Resolve, Translator
+from otel_taskflow.consumers.lookup import NOWHERE, Lookup
+from otel_taskflow.consumers.observer_events import Translator
 from otel_taskflow.consumers.observer_offsets import ObserverOffsets
 from otel_taskflow.consumers.observer_thread import AppLoop, ObserverThread
 from otel_taskflow.consumers.precedence import Precedence
@@ -66,8 +67,8 @@ class ObserverConsumer:
     def __init__(
         self,
         observer: TaskObserver,
+        lookup: Lookup = NOWHERE,
         *,
-        resolve: Resolve = lambda task_id: None,
         app_loop: AppLoop = lambda: None,
         offsets: ObserverOffsets | None = None,
         call_limit: float = CALL_LIMIT,
@@ -78,7 +79,7 @@ class ObserverConsumer:
         self.precedence = Precedence()
         """Of dead processes' journals over this one's events."""
         self._observer = observer
-        self._translator = Translator(resolve)
+        self._translator = Translator(lookup)
         self._offsets = offsets if observer.replay and offsets is not None and offsets.are_kept else None
         self._call_limit = call_limit
         self._breaker = CircuitBreaker(FAILURES_IN_A_ROW, pause)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from otel_taskflow.consumers.outbox_facts import Lookup, TaskFacts
+from otel_taskflow.consumers.lookup import Lookup
+from otel_taskflow.consumers.outbox_facts import TaskFacts
 from otel_taskflow.consumers.outbox_routes import Route
 from otel_taskflow.consumers.outbox_slice import OutboxSlice, Surroundings
 from otel_taskflow.consumers.pace import paced

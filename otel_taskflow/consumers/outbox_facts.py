@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import NamedTuple
 
+from otel_taskflow.consumers.lookup import Lookup
 from otel_taskflow.events import TaskEnqueued
 from otel_taskflow.model import AttemptRow, TaskRow, TaskStatus
 from otel_taskflow.telemetry.otlp.attempts import facts_of
@@ -13,19 +12,6 @@ from otel_taskflow.telemetry.otlp.attempts import facts_of
 MAX_TASKS = 100_000
 MAX_FINISHED = 1_000
 """Finished tasks that are remembered, for lines that come after the end."""
-
-
-FindTask = Callable[[str], TaskRow | None]
-FindAttempt = Callable[[str, int], AttemptRow | None]
-
-
-class Lookup(NamedTuple):
-    """Where to ask for what the journal does not say."""
-
-    task: FindTask
-    """The row of a task that another process enqueued."""
-    attempt: FindAttempt
-    """The row of an attempt that began before anybody exported."""
 
 
 class TaskFacts:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 
+from otel_taskflow.consumers.lookup import Lookup
 from otel_taskflow.consumers.outbox import Outbox
-from otel_taskflow.consumers.outbox_facts import FindAttempt, FindTask, Lookup
 from otel_taskflow.consumers.outbox_routes import routes_of
 from otel_taskflow.errors import ConfigurationError
 from otel_taskflow.export.sender import LOSSES, Sender
@@ -25,9 +25,7 @@ FLUSH_TIMEOUT = 1.5
 class Exporting:
     """Spool, outbox and senders of one runtime. Opened before the tailer starts, stopped after it has ended."""
 
-    def __init__(
-        self, plan: ExportPlan, root: Path | None, lookup: tuple[FindTask, FindAttempt], *, syncs_commits: bool = False
-    ) -> None:
+    def __init__(self, plan: ExportPlan, root: Path | None, lookup: Lookup, *, syncs_commits: bool = False) -> None:
         path = None if root is None else spool_path(root)
         self.spool = Spool(
             path,
@@ -37,7 +35,7 @@ class Exporting:
         self.outbox = Outbox(
             self.spool,
             routes_of(plan.destinations, exports_spans=plan.exports_spans),
-            Lookup(*lookup),
+            lookup,
             limits=limits_of_environment(),
             is_bridged=is_bridged,
         )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from otel_taskflow.consumers.level import level_with
+from otel_taskflow.consumers.lookup import Lookup
 from otel_taskflow.consumers.observers import ObserverConsumer, ObserverOffsets
 from otel_taskflow.consumers.progress import SharedTime, remaining
 from otel_taskflow.consumers.redacting import redactor
@@ -143,6 +144,7 @@ class Runtime:
         if isinstance(store, SqliteStore):
             _refuse_network(store.location)
         self._undo.callback(open_for_manager(found, store.writer))
+        self._lookup = Lookup(self._resolve, store.writer.load_attempt)
         return store
 
     def _open_exporting(self) -> Exporting | None:
@@ -151,9 +153,8 @@ class Runtime:
         # Protobuf and all that comes with it: nothing for an app that does not export.
         from otel_taskflow.manager.exporting import Exporting
 
-        lookup = (self._resolve, self.store.writer.load_attempt)
         syncs_commits = self._settings.durability == "power"
-        exporting = Exporting(self._signals.plan, self.root, lookup, syncs_commits=syncs_commits)
+        exporting = Exporting(self._signals.plan, self.root, self._lookup, syncs_commits=syncs_commits)
         exporting.open()
         self._undo.callback(exporting.stop)
         return exporting
@@ -188,9 +189,7 @@ class Runtime:
         return tailer
 
     def _observe(self, observer: TaskObserver) -> ObserverConsumer:
-        return ObserverConsumer(
-            observer, resolve=self._resolve, app_loop=lambda: self.loops.app_loop, offsets=self.offsets
-        )
+        return ObserverConsumer(observer, self._lookup, app_loop=lambda: self.loops.app_loop, offsets=self.offsets)
 
     def _beside_the_store(self) -> list[Consumer]:
         records = self._signals.log_records
@@ -291,7 +290,7 @@ class Runtime:
         self._unwatch = self._signals.telemetry.watch(figures)
         records = self._signals.log_records
         if records is not None:
-            records.resolve_with(self._resolve, self.store.writer.load_attempt)
+            records.resolve_with(*self._lookup)
             records.give_way(lambda: self.tailer.is_awaited, self.loops.lag.spent)
 
     def _stop_watching(self) -> None:

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from otel_taskflow.consumers.lookup import NOWHERE, Lookup
 from otel_taskflow.consumers.observer_events import MAX_FINISHED, KnownTask, KnownTasks, Translator
 from otel_taskflow.events import Event, LifecycleEvent, LogEvent
-from otel_taskflow.model import ErrorInfo, TaskRow, TaskStatus
+from otel_taskflow.model import AttemptRow, ErrorInfo, TaskRow, TaskStatus
 from otel_taskflow.observers.base import ObserverEvent
 from otel_taskflow.record import to_datetime
 from tests.observers.stream import RETRY_SPAN, SPAN, TASK, TIME, ended, enqueued, logged, settled, started
@@ -14,7 +15,7 @@ ERROR = ErrorInfo("ValueError", "boom", "Traceback")
 
 
 def translate(*events: Event, row: TaskRow | None = None) -> list[ObserverEvent]:
-    return Translator(lambda task_id: row).translate(enumerate(events, 1))
+    return Translator(NOWHERE._replace(task=lambda task_id: row)).translate(enumerate(events, 1))
 
 
 def states(*events: Event) -> list[tuple[str, int, int]]:
@@ -93,17 +94,40 @@ def test_a_task_whose_beginning_was_not_seen_is_known_from_the_store() -> None:
     assert (event.func_name, event.tags, event.span_id) == ("from_store", {"tenant": "acme"}, None)
 
 
+def test_lines_and_end_of_an_attempt_whose_beginning_was_not_seen_have_its_span_from_the_store() -> None:
+    attempt = AttemptRow(TASK, 0, TIME, SPAN, "dead:1")
+    asked: list[tuple[str, int]] = []
+
+    def load_attempt(task_id: str, number: int) -> AttemptRow | None:
+        asked.append((task_id, number))
+        return attempt if number == 0 else None
+
+    translator = Translator(Lookup(lambda task_id: ROW, load_attempt))
+    told = translator.translate(enumerate([logged("a"), logged("b"), ended(TaskStatus.INTERRUPTED)]))
+    assert [(event.trace_id, event.span_id) for event in told] == [(SPAN.trace_id, SPAN.span_id)] * 3
+    assert asked == [(TASK, 0)]
+
+
+def test_a_late_line_of_an_earlier_attempt_has_that_ones_span() -> None:
+    late = logged(attempt=0)._replace(late=True)
+    told = translate(enqueued(), started(), ended(TaskStatus.RUNNING), started(1), late, logged(attempt=1))
+    assert [event.span_id for event in told[-2:]] == [SPAN.span_id, RETRY_SPAN.span_id]
+
+
 def test_a_task_that_nobody_knows_keeps_its_lines() -> None:
     (event,) = translate(logged())
     assert (event.func_name, event.task_id) == ("unknown", TASK)
 
 
-def test_a_store_that_fails_costs_the_name_only() -> None:
+def test_a_store_that_fails_costs_name_and_span_only() -> None:
     def fail(task_id: str) -> TaskRow | None:
         raise OSError("disk")
 
-    (event,) = Translator(fail).translate([(1, logged())])
-    assert event.func_name == "unknown"
+    def fail_again(task_id: str, attempt: int) -> AttemptRow | None:
+        raise OSError("disk")
+
+    (event,) = Translator(Lookup(fail, fail_again)).translate([(1, logged())])
+    assert (event.func_name, event.span_id) == ("unknown", None)
 
 
 def test_a_late_line_still_knows_task_and_span() -> None:
@@ -112,7 +136,7 @@ def test_a_late_line_still_knows_task_and_span() -> None:
 
 
 def test_of_tasks_that_ended_only_the_last_few_are_remembered() -> None:
-    tasks = KnownTasks(lambda task_id: None)
+    tasks = KnownTasks(NOWHERE)
     for number in range(3 * MAX_FINISHED):
         tasks.add(str(number), KnownTask("send_email"))
         tasks.finish(str(number))
@@ -126,7 +150,7 @@ def test_a_task_that_the_store_was_asked_about_is_not_asked_about_again() -> Non
         asked.append(task_id)
         return ROW
 
-    Translator(resolve).translate(enumerate([logged(seq=seq) for seq in range(100)]))
+    Translator(NOWHERE._replace(task=resolve)).translate(enumerate([logged(seq=seq) for seq in range(100)]))
     assert asked == [TASK]
 
 

@@ -9,8 +9,8 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from otel_taskflow.consumers.lookup import Lookup
 from otel_taskflow.consumers.outbox import Outbox
-from otel_taskflow.consumers.outbox_facts import Lookup
 from otel_taskflow.consumers.outbox_routes import routes_of
 from otel_taskflow.events import AttemptEnded, AttemptStarted, Event, TaskEnqueued, TaskLogged
 from otel_taskflow.export import Destination, Endpoint, Filters
