@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from otel_taskflow.consumers.lookup import Lookup
-from otel_taskflow.events import TaskEnqueued
-from otel_taskflow.model import AttemptRow, TaskRow, TaskStatus
+from otel_taskflow.events import AttemptStarted, TaskEnqueued
+from otel_taskflow.model import AttemptRow, SpanIdentity, TaskRow, TaskStatus
 from otel_taskflow.telemetry.otlp.attempts import facts_of
 
 MAX_TASKS = 100_000
@@ -21,6 +21,8 @@ class TaskFacts:
         self._lookup = lookup
         self._live: OrderedDict[str, TaskRow] = OrderedDict()
         self._finished: OrderedDict[str, TaskRow] = OrderedDict()
+        self._spans: dict[str, dict[int, SpanIdentity]] = {}
+        """Of the attempts that were seen to start, by task, as long as that is remembered."""
 
     def enqueued(self, event: TaskEnqueued) -> TaskRow:
         """A new task."""
@@ -45,6 +47,18 @@ class TaskFacts:
             self._keep(task)
         return task
 
+    def started(self, event: AttemptStarted) -> None:
+        """An attempt of a task that is known."""
+        self._spans.setdefault(event.task_id, {})[event.attempt] = event.span
+
+    def span_of(self, task_id: str, number: int) -> SpanIdentity | None:
+        """The span of an attempt, also when it has ended, else that of its task."""
+        span = self._spans.get(task_id, {}).get(number)
+        if span is not None:
+            return span
+        row, task = self.attempt(task_id, number), self.of(task_id)
+        return row.span if row is not None else task.span if task is not None else None
+
     def attempt(self, task_id: str, number: int) -> AttemptRow | None:
         """The stored row of an attempt."""
         return self._lookup.attempt(task_id, number)
@@ -55,9 +69,13 @@ class TaskFacts:
         if task is not None:
             self._finished[task_id] = task
         if len(self._finished) > MAX_FINISHED:
-            self._finished.popitem(last=False)
+            self._forget(self._finished)
 
     def _keep(self, task: TaskRow) -> None:
         self._live[task.task_id] = task
         if len(self._live) > MAX_TASKS:
-            self._live.popitem(last=False)
+            self._forget(self._live)
+
+    def _forget(self, tasks: OrderedDict[str, TaskRow]) -> None:
+        task_id, _ = tasks.popitem(last=False)
+        self._spans.pop(task_id, None)

@@ -133,6 +133,7 @@ class OutboxSlice:
         task = self._around.facts.of(event.task_id)
         if task is None:
             return
+        self._around.facts.started(event)
         key = attempt_key(event.task_id, event.attempt)
         attempt = OpenAttempt(event, task, self._resource)
         self._open[key] = self._touched[key] = attempt
@@ -224,13 +225,11 @@ class OutboxSlice:
         return OpenAttempt(_started(row), task, ({}, ""))
 
     def _names(self, task_id: str, number: int, attempt: OpenAttempt | None) -> tuple[str | None, SpanIdentity | None]:
-        """Name and span for a log record; of a line that came late, those of the task."""
+        """Name and span for a log record, also for a line that came late."""
         if attempt is not None:
             return attempt.task.name, attempt.started.span
         task: TaskRow | None = self._around.facts.of(task_id)
-        row = self._around.facts.attempt(task_id, number)
-        span = row.span if row is not None else task.span if task is not None else None
-        return (task.name if task is not None else None), span
+        return (task.name if task is not None else None), self._around.facts.span_of(task_id, number)
 
     def _source_of(self, attempt: OpenAttempt | None) -> Source:
         if attempt is None or not attempt.resource[0] or attempt.resource == self._resource:

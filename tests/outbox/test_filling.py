@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from otel_taskflow.consumers import outbox_facts
+from otel_taskflow.consumers.lookup import NOWHERE
 from otel_taskflow.errors import SpoolError
 from otel_taskflow.model import AttemptOutcome, AttemptRow, TaskRow, TaskStatus
 from otel_taskflow.ports import JournalHeader
@@ -145,3 +147,24 @@ def test_a_late_line_belongs_to_its_attempts_span(stage: Make) -> None:
     late = made.logs()[-1]
     assert (late.body.string_value, late.span_id.hex()) == ("line 3", "b" * 16)
     assert attributes_of(late)["otel_taskflow.log.late"] is True
+
+
+def test_a_late_line_belongs_to_its_attempts_span_before_the_store_knows_that_too(stage: Make) -> None:
+    made = stage()
+    second = RUN._replace(span_id="c" * 16)
+    retried = [enqueued(), started(), ended(AttemptOutcome.RETRYING), started(attempt=1, span=second)]
+    made.outbox.consume(piece(*retried, logged(1, late=True)))
+    made.outbox.consume(piece(ended()._replace(attempt=1), logged(2, late=True), first=6))
+    made.outbox.consume(piece(logged(3, late=True)._replace(attempt=1), first=8))
+    late = [(each.body.string_value, each.span_id.hex()) for each in made.logs() if not each.event_name]
+    assert late == [("line 1", "b" * 16), ("line 2", "b" * 16), ("line 3", "c" * 16)]
+
+
+def test_spans_of_attempts_are_forgotten_with_their_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox_facts, "MAX_FINISHED", 2)
+    facts = outbox_facts.TaskFacts(NOWHERE)
+    for number in range(5):
+        facts.enqueued(enqueued(str(number)))
+        facts.started(started(str(number)))
+        facts.finish(str(number))
+    assert [facts.span_of(str(number), 0) for number in range(5)] == [None, None, None, RUN, RUN]
