@@ -60,6 +60,8 @@ class Sender:
             for signal, election in self._elections.items()
         ]
         self._delivered_all: bool | None = None
+        self.abandoned: Mapping[str, int] = {}
+        """Messages that were lost with this process's memory, by signal. Known when it has stopped."""
         self._volumes_before: dict[str, Volume] = {}
 
     def _claim(self, signal: str, path: Path | None, fingerprint: str, *, reports: bool) -> None:
@@ -94,7 +96,7 @@ class Sender:
         """Flush, then end, in ``timeout`` seconds at most. Idempotent.
 
         Neither a destination that fails now is waited for, nor, for long, another process that sends. Returns whether all
-        was delivered. What was not waits in the spool for the next start.
+        was delivered. What was not waits in the spool for the next start; with a spool in memory it is ``abandoned``.
         """
         self.give_up()
         if self._delivered_all is None:
@@ -105,11 +107,21 @@ class Sender:
             finally:
                 self._end(deadline)
             if not self._delivered_all:
-                _logger.warning(
-                    "otel_taskflow: not all was delivered to %s; what waits is sent at the next start",
-                    self.destination.name,
-                )
+                self._leave_the_rest()
         return self._delivered_all
+
+    def _leave_the_rest(self) -> None:
+        name = self.destination.name
+        if self._spool.is_kept:
+            _logger.warning("otel_taskflow: not all was delivered to %s; what waits is sent at the next start", name)
+            return
+        self.abandoned = self.pending()
+        _logger.warning(
+            "otel_taskflow: not all was delivered to %s; it was kept in memory only, and %d spans and %d log records are lost",
+            name,
+            self.abandoned.get("traces", 0),
+            self.abandoned.get("logs", 0),
+        )
 
     @property
     def _is_lost(self) -> bool:

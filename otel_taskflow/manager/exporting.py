@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import monotonic
@@ -19,7 +20,7 @@ from otel_taskflow.telemetry.bridge import is_bridged
 from otel_taskflow.telemetry.private import limits_of_environment
 
 FLUSH_TIMEOUT = 1.5
-"""Seconds that the end of a process waits for deliveries. What is not delivered by then is on disk."""
+"""Seconds that the end of a process waits for deliveries."""
 
 
 class Exporting:
@@ -62,7 +63,7 @@ class Exporting:
         return all(delivered)
 
     def stop(self, timeout: float = FLUSH_TIMEOUT) -> None:
-        """Deliver what can be delivered in time; the rest waits on disk. Close everything."""
+        """Deliver what can be delivered in time; the rest waits on disk, if the spool is there. Close everything."""
         deadline = monotonic() + timeout
         for sender in self._senders:
             sender.stop(max(0.1, deadline - monotonic()))
@@ -91,6 +92,13 @@ class Exporting:
             counts.update(((name, signal, reason), 0) for signal in signals for reason in LOSSES)
             counts.update(((name, *key), number) for key, number in sender.dropped().items() if key[0] in signals)
         return counts
+
+    def abandoned(self) -> Counter[str]:
+        """What was lost with the memory of this process when the senders stopped, by signal."""
+        lost: Counter[str] = Counter()
+        for sender in self._senders:
+            lost.update(sender.abandoned)
+        return lost
 
     def health(self) -> Sequence[PartHealth]:
         """How spool and destinations are."""

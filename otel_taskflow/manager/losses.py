@@ -19,13 +19,14 @@ from otel_taskflow.telemetry import LogRecordConsumer
 from otel_taskflow.values import Sanitizer
 
 if TYPE_CHECKING:
+    from otel_taskflow.manager.exporting import Exporting
     from otel_taskflow.manager.recovered import RecoveredSpans
 
 Count = Callable[[], Mapping[str, int]]
 """Counts by reason."""
 
-LINES, EVENTS = "logs", "events"
-"""What was lost: log lines, or events of any kind."""
+LINES, SPANS, EVENTS = "logs", "traces", "events"
+"""What was lost: log lines, spans, or events of any kind."""
 
 
 class Losses:
@@ -96,6 +97,12 @@ def of_log_records(tailer: Tailer, records: LogRecordConsumer) -> Iterator[tuple
     """Events that did not become an OpenTelemetry log record. The consumer is older than the runtime."""
     before = records.failed
     yield LINES, lambda: {records.name: records.failed - before + tailer.skipped()[records.name]}
+
+
+def of_exports(exporting: Exporting) -> Iterator[tuple[str, Count]]:
+    """Spans and log records that were kept in memory only, and had not been delivered when the manager stopped."""
+    yield SPANS, lambda: {"memory_only": exporting.abandoned()[SPANS]}
+    yield LINES, lambda: {"memory_only": exporting.abandoned()[LINES]}
 
 
 def of_recovered_spans(recovered: RecoveredSpans) -> Iterator[tuple[str, Count]]:

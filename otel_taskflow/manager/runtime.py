@@ -263,6 +263,7 @@ class Runtime:
             *losses.of_reading(self.tailer, self.takeover),
             *losses.of_observers(self.tailer, self.observers),
             *([] if records is None else losses.of_log_records(self.tailer, records)),
+            *([] if self.exporting is None else losses.of_exports(self.exporting)),
             *([] if self.recovered is None else losses.of_recovered_spans(self.recovered)),
         )
 

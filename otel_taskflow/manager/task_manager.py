@@ -340,7 +340,8 @@ class TaskManager(InApp):
         """Send everything that tasks have said so far to the destinations of OTLPExporters, in ``timeout`` seconds.
 
         False if some of it was not delivered: time was too short, a destination failed, or something was lost. What was not
-        delivered waits on disk. True if there is no exporter. Not on an event loop.
+        delivered waits on disk; where tasks are kept in memory, it waits there and is lost with the process. True if there is
+        no exporter. Not on an event loop.
         """
         if running_loop() is not None:
             raise ConfigurationError(

@@ -50,6 +50,8 @@ class Spool:
 
     def __init__(self, path: Path | None, limits: Mapping[str, Limits], *, syncs_commits: bool = False) -> None:
         self.location = "memory" if path is None else str(path)
+        self.is_kept = path is not None
+        """Whether what waits is there for the next process."""
         self._path, self._limits = path, limits
         self._label = label(self.location)
         self._database: Database = (

@@ -187,6 +187,32 @@ def test_events_without_a_log_record_are_counted(tmp_path: Path) -> None:
     manager.stop()
 
 
+@pytest.mark.parametrize("kept", ["in memory", "on disk"])
+def test_what_a_manager_in_memory_could_not_deliver_is_lost_with_it_told_and_counted(
+    tmp_path: Path, kept: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorder = Recorder()
+    nobody = OTLPExporter("http://127.0.0.1:9", name="nobody")
+    store = "memory" if kept == "in memory" else None
+    manager = TaskManager(dir=str(tmp_path), store=store, observers=[nobody], meter_provider=recorder.meter_provider)
+    manager.add_task(task_log, "hello")
+    assert manager.drain()
+    assert not manager.force_flush(0.5)
+    manager.stop()
+    points = recorder.points("otel_taskflow.dropped")
+    lost = {
+        point.attributes["otel_taskflow.drop.signal"]: point.value
+        for point in points
+        if point.attributes["otel_taskflow.drop.reason"] == "memory_only"
+    }
+    if kept == "in memory":
+        assert lost == {"traces": 2, "logs": 2}, "the spans of adding and running, the line and the start"
+        assert "kept in memory only, and 2 spans and 2 log records are lost" in caplog.text
+    else:
+        assert lost == {"traces": 0, "logs": 0}
+    assert ("sent at the next start" in caplog.text) is (kept == "on disk")
+
+
 def test_counters_of_losses_begin_at_0_so_that_the_first_loss_is_an_increase(tmp_path: Path) -> None:
     recorder = Recorder()
     nobody = OTLPExporter("http://127.0.0.1:9", signals=("logs",), name="nobody")
