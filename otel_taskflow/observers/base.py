@@ -33,7 +33,8 @@ class TaskObserver:
     """Derive from this and override what you want to be told. Every method may be plain or ``async``.
 
     The methods are called one after the other, in the order of the events, on a thread and event loop of the observer's
-    own: it may block, fail or hang without holding up a task. An exception is counted and logged once per kind.
+    own: it may block, fail or hang without holding up a task. An exception is counted and logged once per kind. That loop
+    runs when a plain method is called, too: ``asyncio.run`` raises there, so make the method ``async`` instead.
 
     Attributes:
         name: Tells observers apart, also over restarts; unique within a manager. Default: the name of the class.
