@@ -5,8 +5,15 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
+from otel_taskflow.errors import StoreError
+from otel_taskflow.journal.folder import network_trouble
+from otel_taskflow.manager.quiet_store import quieted
+from otel_taskflow.manager.settings import Settings
 from otel_taskflow.ports import Store, StoreWriter
+from otel_taskflow.stores.opening import open_store
+from otel_taskflow.stores.sqlite.store import SqliteStore
 
 
 class _Opened:
@@ -24,8 +31,29 @@ _opened: dict[int, _Opened] = {}
 _lock = threading.Lock()
 
 
-def open_for_manager(store: Store, writer: StoreWriter) -> Callable[[], None]:
-    """Open the writer of this store, unless another manager has; returns what ends the use. Raises what ``open`` does."""
+def is_kept(store: object) -> bool:
+    """Whether what the setting means outlives the process."""
+    return store != "memory" and bool(getattr(store, "is_persistent", True))
+
+
+def open_for_manager(settings: Settings, root: Path | None) -> tuple[Store, Callable[[], None]]:
+    """The store that the settings mean, open, and what ends its use. Raises StoreError, what the ``open`` of a user's own does."""
+    found = open_store(settings.store, root, syncs_commits=settings.durability == "power")
+    store = quieted(found)
+    if isinstance(store, SqliteStore):
+        _refuse_network(store.location)
+    return store, use_writer(found, store.writer)
+
+
+def _refuse_network(location: str) -> None:
+    """A store's file may lie in another folder than the journal."""
+    trouble = network_trouble(Path(location))
+    if trouble is not None:
+        raise StoreError(f"the store {location} {trouble}; choose a local file with store= or OTEL_TASKFLOW_STORE")
+
+
+def use_writer(store: Store, writer: StoreWriter) -> Callable[[], None]:
+    """Open the writer, unless another manager has; returns what ends the use."""
     with _lock:
         opened = _opened.setdefault(id(store), _Opened(store))
         opened.managers += 1

@@ -31,7 +31,7 @@ from otel_taskflow.engine.timers import Timers
 from otel_taskflow.errors import JournalError, StoreError, StoreUnavailableError
 from otel_taskflow.health import FAILED, OK, HealthReport, PartHealth
 from otel_taskflow.journal.disk import Disk, PowerSafeDisk
-from otel_taskflow.journal.folder import network_trouble, open_folder
+from otel_taskflow.journal.folder import open_folder
 from otel_taskflow.journal.writer import JournalWriter
 from otel_taskflow.manager import losses
 from otel_taskflow.manager.blueprint import Blueprint
@@ -42,10 +42,9 @@ from otel_taskflow.manager.housekeeping import Housekeeping
 from otel_taskflow.manager.idempotency import claims_for
 from otel_taskflow.manager.losses import Losses
 from otel_taskflow.manager.names import take_name
-from otel_taskflow.manager.opened import open_for_manager
+from otel_taskflow.manager.opened import is_kept, open_for_manager
 from otel_taskflow.manager.origin import Origin
 from otel_taskflow.manager.pulse import Pulse, StandIn, stand_in_for
-from otel_taskflow.manager.quiet_store import quieted
 from otel_taskflow.manager.settings import Settings
 from otel_taskflow.manager.signals import Signals, signals_for
 from otel_taskflow.manager.takeover import Takeover
@@ -53,7 +52,7 @@ from otel_taskflow.manager.vitals import health_of_manager
 from otel_taskflow.model import TaskRow
 from otel_taskflow.observers import TaskObserver
 from otel_taskflow.ports import Consumer, Store, StoreReader, Watched
-from otel_taskflow.stores.opening import check_store, open_store
+from otel_taskflow.stores.opening import check_store
 from otel_taskflow.stores.sqlite.store import SqliteStore
 
 if TYPE_CHECKING:
@@ -132,18 +131,15 @@ class Runtime:
     # The steps of a start
 
     def _open_folder(self) -> Path | None:
-        if not _is_kept(self._settings.store):
+        if not is_kept(self._settings.store):
             return None
         root = open_folder(self._settings.folder)
         self._undo.callback(take_name(root, self._settings.name))
         return root
 
     def _open_store(self) -> Store:
-        found = open_store(self._settings.store, self.root, syncs_commits=self._settings.durability == "power")
-        store = quieted(found)
-        if isinstance(store, SqliteStore):
-            _refuse_network(store.location)
-        self._undo.callback(open_for_manager(found, store.writer))
+        store, end_use = open_for_manager(self._settings, self.root)
+        self._undo.callback(end_use)
         self._lookup = Lookup(self._resolve, store.writer.load_attempt)
         return store
 
@@ -383,18 +379,6 @@ class Runtime:
 
     def _resolve(self, task_id: str) -> TaskRow | None:
         return self.store.writer.load_tasks([task_id]).get(task_id)
-
-
-def _is_kept(store: object) -> bool:
-    """Whether what the setting means outlives the process."""
-    return store != "memory" and bool(getattr(store, "is_persistent", True))
-
-
-def _refuse_network(location: str) -> None:
-    """A store's file may lie in another folder than the journal."""
-    trouble = network_trouble(Path(location))
-    if trouble is not None:
-        raise StoreError(f"the store {location} {trouble}; choose a local file with store= or OTEL_TASKFLOW_STORE")
 
 
 def _nothing_to_do() -> None:

@@ -11,7 +11,7 @@ from examples.custom_store import DictStore
 from otel_taskflow import TaskManager
 from otel_taskflow.errors import StoreError
 from otel_taskflow.health import OK
-from otel_taskflow.manager.opened import open_for_manager
+from otel_taskflow.manager.opened import use_writer
 from otel_taskflow.model import TaskStatus
 from otel_taskflow.ports import Store
 from otel_taskflow.stores.memory import MemoryStore
@@ -70,7 +70,7 @@ def test_managers_start_again_with_the_same_store(store: Store, tmp_path: Path) 
 
 def test_the_first_opens_and_the_last_closes() -> None:
     store, writer = MemoryStore(), Writer()
-    leave_one, leave_two = (open_for_manager(store, writer) for _ in range(2))
+    leave_one, leave_two = (use_writer(store, writer) for _ in range(2))
     leave_one()
     assert writer.calls == ["open"]
     leave_two()
@@ -80,18 +80,18 @@ def test_the_first_opens_and_the_last_closes() -> None:
 def test_a_store_that_cannot_be_opened_is_tried_again_by_the_next() -> None:
     store, writer = MemoryStore(), Writer(StoreError("not there"))
     with pytest.raises(StoreError, match="not there"):
-        open_for_manager(store, writer)
+        use_writer(store, writer)
     writer.error = None
-    open_for_manager(store, writer)()
+    use_writer(store, writer)()
     assert writer.calls == ["open", "open", "close"]
 
 
 def test_a_forked_child_opens_it_for_itself() -> None:
     store, writer = MemoryStore(), Writer()
-    leave = open_for_manager(store, writer)
+    leave = use_writer(store, writer)
     child = os.fork()
     if child == 0:
-        open_for_manager(store, writer)
+        use_writer(store, writer)
         os._exit(len(writer.calls))
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 2
     leave()
