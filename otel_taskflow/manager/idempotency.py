@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from otel_taskflow.engine.live import LiveTask, Phase
+from otel_taskflow.engine.live import LiveTask
 from otel_taskflow.errors import JournalError, StoreUnavailableError
 from otel_taskflow.journal.claimed_keys import ClaimedKey, ClaimedKeys
 from otel_taskflow.journal.writer import JournalWriter
@@ -56,11 +56,11 @@ class IdempotencyKeys:
         """Whoever asks for the key next sees what was added within. Raises StoreUnavailableError if nobody can say who has it."""
         with self._recent.lock:
             if (known := self._recent.find(name, key)) is not None:
-                yield Turn(known)
+                yield Turn(known.row.task_id)
                 return
             with ExitStack() as ending:
                 claimed = self._claimed(ending, name, key, claims)
-                turn = Turn(_holder_in(store, name, key, claimed), claimed)
+                turn = Turn(self._holder_elsewhere(store, name, key, claimed), claimed)
                 try:
                     yield turn
                 except BaseException:
@@ -84,20 +84,21 @@ class IdempotencyKeys:
                 _logger.warning("otel_taskflow: other processes learn of an idempotency key late: %s", error)
             return None
 
-
-def _holder_in(store: StoreWriter, name: str, key: str, claimed: ClaimedKey | None) -> str | None:
-    try:
-        known = store.find_idempotent(name, key)
-        if known is not None or claimed is None or (claim := claimed.claim_of_others()) is None:
-            return known
-        # Asked after the claim was read: what is not in the store now was not there when it was asked for the key.
-        task = store.load_tasks([claim.task_id]).get(claim.task_id)
-    except Exception as error:
-        raise StoreUnavailableError(
-            f"add_task(idempotency_key={key!r}): the store cannot say whether task {name!r} was added before: {error}; add it "
-            "again when the store is back, or without a key"
-        ) from error
-    return claim.task_id if task is None or task.status in _HOLDING else None
+    def _holder_elsewhere(self, store: StoreWriter, name: str, key: str, claimed: ClaimedKey | None) -> str | None:
+        """By the claims of others, then by the store: whoever claimed the key last knew what the store is still to learn."""
+        try:
+            claim = None if claimed is None else claimed.claim_of_others()
+            if claim is not None:
+                task = store.load_tasks([claim.task_id]).get(claim.task_id)
+                if task is None or task.status in _HOLDING:
+                    return claim.task_id
+            known = store.find_idempotent(name, key)
+        except Exception as error:
+            raise StoreUnavailableError(
+                f"add_task(idempotency_key={key!r}): the store cannot say whether task {name!r} was added before: {error}; add "
+                "it again when the store is back, or without a key"
+            ) from error
+        return None if known is None or self._recent.is_over(known) else known
 
 
 def claims_for(
@@ -117,6 +118,8 @@ class RecentKeys:
         self.lock = threading.RLock()
         self._limit = limit
         self._tasks: OrderedDict[tuple[str, str], LiveTask] = OrderedDict()
+        self._over: OrderedDict[str, None] = OrderedDict()
+        """Ids of tasks that gave their keys back. The store, which is behind, may call each of them unfinished."""
 
     def remember(self, name: str, key: str, task: LiveTask) -> None:
         """This task has the key now."""
@@ -128,10 +131,19 @@ class RecentKeys:
         """Forget all."""
         with self.lock:
             self._tasks.clear()
+            self._over.clear()
 
-    def find(self, name: str, key: str) -> str | None:
-        """Id of the task that has the key: unfinished, or succeeded."""
+    def find(self, name: str, key: str) -> LiveTask | None:
+        """The task that has the key: unfinished, or succeeded."""
         task = self._tasks.get((name, key))
-        if task is None or (task.phase is Phase.DONE and task.final_status is not TaskStatus.SUCCESS):
-            return None
-        return task.row.task_id
+        if task is None or task.final_status in (None, TaskStatus.SUCCESS):
+            return task
+        del self._tasks[name, key]
+        self._over[task.row.task_id] = None
+        if len(self._over) > self._limit:
+            self._over.popitem(last=False)
+        return None
+
+    def is_over(self, task_id: str) -> bool:
+        """Whether this process has seen that the task ended without success."""
+        return task_id in self._over

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from otel_taskflow import StoreUnavailableError, TaskManager, TaskStateError
+from tests.manager.standstill import all_stored, nothing_stored
 
 
 class Argument:
@@ -48,6 +50,27 @@ def test_a_retry_by_hand_holds_the_key_of_the_task_that_failed(manager: TaskMana
     assert runs == [5, 5]
     with pytest.raises(TaskStateError, match=f"task {retried} has its idempotency key 'order-1'"):
         retry(manager, failed)
+
+
+def test_a_key_is_free_as_soon_as_its_task_has_failed_whatever_the_store_knows_of_it(
+    manager: TaskManager, tmp_path: Path
+) -> None:
+    go_on = threading.Event()
+
+    @manager.task
+    def charge() -> None:
+        go_on.wait(10)
+        raise ValueError("not yet")
+
+    added = [manager.add_task(charge, idempotency_key="order-1")]
+    all_stored(manager)
+    with nothing_stored(tmp_path / "state"):
+        go_on.set()
+        for _ in range(3):
+            assert manager.runtime.engine.wait_idle(10)
+            added.append(manager.add_task(charge, idempotency_key="order-1"))
+        assert manager.runtime.store.writer.find_idempotent("charge", "order-1") == added[0]
+    assert len(set(added)) == 4
 
 
 def test_a_key_is_free_when_the_store_in_memory_that_knew_it_is_gone() -> None:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from otel_taskflow import QueueFullError, StoreUnavailableError, TaskManager
 from otel_taskflow.journal import claimed_keys
 from tests.conftest import ROOT
 from tests.manager.asking_for_keys import GO, STARTED
+from tests.manager.standstill import all_stored, nothing_stored
 
 PROCESSES, KEYS = 4, 200
 FILES = 16
@@ -48,14 +49,6 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
     yield one, two
     one.stop()
     two.stop()
-
-
-@contextmanager
-def nothing_stored(folder: Path) -> Iterator[None]:
-    """As long as this lasts nobody can write the store."""
-    with closing(sqlite3.connect(folder / "tasks.db", isolation_level=None)) as connection:
-        connection.execute("BEGIN IMMEDIATE")
-        yield
 
 
 def claims(folder: Path) -> list[tuple[Path, str]]:
@@ -106,6 +99,26 @@ def test_a_key_is_free_when_its_task_has_failed_in_another_process(pair: Pair) -
     failed = add(one, "fail")
     assert one.drain(10)
     assert add(two) != failed
+
+
+def test_a_claim_counts_more_than_the_task_before_it_whose_end_is_not_in_the_store(pair: Pair, tmp_path: Path) -> None:
+    one, two = pair
+    go_on = threading.Event()
+
+    def fail_then(*_: object) -> None:
+        go_on.wait(10)
+        raise ValueError("not yet")
+
+    for manager in pair:
+        manager.task(name="charge")(fail_then)
+    failed = one.add_task(fail_then, idempotency_key="key")
+    all_stored(one)
+    with nothing_stored(tmp_path):
+        go_on.set()
+        assert one.runtime.engine.wait_idle(10)
+        added = one.add_task(fail_then, idempotency_key="key")
+        assert added != failed
+        assert two.add_task(fail_then, idempotency_key="key") == added
 
 
 def test_a_key_whose_task_could_not_be_added_is_free(pair: Pair, tmp_path: Path) -> None:
