@@ -33,7 +33,7 @@ class TaskSubmitter(Protocol):
         options: Mapping[str, Any],
         loop: asyncio.AbstractEventLoop | None,
     ) -> tuple[str, HeldTask | None]:
-        """Journal a task. Returns its id, and the held task unless it was started at once or already known."""
+        """Journal a task. Returns its id, and the task if it waits for the response: also one that has the key given already."""
 
     def check_options(self, options: Mapping[str, Any]) -> None:
         """Raise ConfigurationError for an option of ``add_task`` that cannot be used."""

@@ -77,7 +77,9 @@ class LiveTask:
         "context",
         "definition",
         "final_status",
+        "holders",
         "interruptions",
+        "is_started",
         "kwargs",
         "last_span",
         "lock",
@@ -101,15 +103,19 @@ class LiveTask:
         definition: TaskDefinition,
         call: tuple[tuple[Any, ...], dict[str, Any]],
         context: Context,
-        loop: asyncio.AbstractEventLoop | None,
     ) -> None:
         self.row = row
         self.definition = definition
         self.args, self.kwargs = call
         self.context = context
-        self.loop = loop
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """What the first attempt is to run on."""
         self.lock = threading.Lock()
         self.phase = Phase.HELD if row.held else Phase.PENDING
+        self.holders = 1
+        """Requests that may start it. More than one where several have asked for its idempotency key."""
+        self.is_started = False
+        """Whether somebody has started it, though it may wait for its turn."""
         self.attempts = row.attempts
         self.attempt: RunningAttempt | None = None
         self.last_span: SpanIdentity | None = None
@@ -130,6 +136,14 @@ class LiveTask:
         self.on_attempt_end: Callable[[], None] | None = None
         self.on_done: Callable[[], None] | None = None
 
+    def hold(self) -> bool:
+        """One more request may start it: that another one fails does not cancel it any more. False if it is held no longer."""
+        with self.lock:
+            if self.phase is not Phase.HELD:
+                return False
+            self.holders += 1
+            return True
+
     def expire_in(self, nanoseconds: int) -> None:
         """The first attempt must start within this time from now."""
         self.starts_before = monotonic_ns() + nanoseconds
@@ -144,6 +158,11 @@ class LiveTask:
         if not self.definition.is_recoverable:  # else the registry has the function anyway
             self.definition = replace(self.definition, func=_is_over)
         self.row = self.row._replace(args=None)
+
+    @property
+    def is_before_first_end(self) -> bool:
+        """True until its first attempt has ended, or it has been cancelled without one."""
+        return self.phase is Phase.PENDING or (self.phase is Phase.RUNNING and self.attempts == 1)
 
     @property
     def has_expired(self) -> bool:

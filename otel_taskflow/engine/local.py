@@ -23,6 +23,7 @@ LOOK_EVERY = 0.02
 """Seconds between two looks of who waits for tasks to end."""
 CUT_OFF_LIMIT = 1.0
 """Seconds that cancelled attempts have to end."""
+_UNSTARTED = frozenset({Phase.HELD, Phase.PENDING})
 
 
 class LocalEngine:
@@ -57,7 +58,7 @@ class LocalEngine:
         row = self._row(new)
         self._parts.writer.append(encode(_enqueued(row, new.definition.code_name)))
         self._parts.commit()
-        task = LiveTask(row, new.definition, (new.args, new.kwargs), copy_context(), new.loop)
+        task = LiveTask(row, new.definition, (new.args, new.kwargs), copy_context())
         if row.expires_at is not None:
             task.expire_in(row.expires_at - row.created_at)
         self._live[row.task_id] = task
@@ -105,17 +106,27 @@ class LocalEngine:
                 self._parts.writer.append(encode(TaskReleased(task.row.task_id, self._parts.clock())))
         self._parts.commit()
 
-    def start(self, task: LiveTask, on_attempt_end: Callable[[], None] | None = None) -> None:
-        """Start a task that is not held; ``on_attempt_end`` is called from any thread when its first attempt has ended."""
+    def start(
+        self,
+        task: LiveTask,
+        on_attempt_end: Callable[[], None] | None = None,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        """Start a task that is not held, unless somebody has: an async one on ``loop``, if that runs.
+
+        ``on_attempt_end`` is called from any thread when its first attempt has ended.
+        """
         with task.lock:
-            is_pending = task.phase is Phase.PENDING
-            if is_pending:
-                task.on_attempt_end = on_attempt_end
-        if on_attempt_end is None:
-            self._runner.start(task)
-        elif is_pending:
-            self._runner.start_here(task)
-        else:
+            is_first = task.phase is Phase.PENDING and not task.is_started
+            if is_first:
+                task.is_started, task.loop = True, loop
+            awaited = on_attempt_end if task.is_before_first_end else None
+            if awaited is not None:
+                task.on_attempt_end = _both(task.on_attempt_end, awaited)
+        if is_first:
+            begin = self._runner.start if awaited is None else self._runner.start_here
+            begin(task)
+        elif on_attempt_end is not None and awaited is None:
             on_attempt_end()
 
     # After an attempt
@@ -170,9 +181,8 @@ class LocalEngine:
             self._parts.timers.forget(task.retry_timer)
         if task.row.idempotency_key is not None:
             task.let_go()  # whoever holds the key stays known, with ten thousand others
-        on_done, task.on_done = task.on_done, None
-        if on_done is not None:
-            on_done()
+        if task.on_done is not None:
+            self._tell_done(task)
         if self._watching and not self._live:
             with self._idle:
                 self._idle.notify_all()
@@ -181,6 +191,20 @@ class LocalEngine:
         on_attempt_end, task.on_attempt_end = task.on_attempt_end, None
         if on_attempt_end is not None:
             self._parts.threads.farewell(on_attempt_end)
+
+    def when_done(self, task: LiveTask, callback: Callable[[], None]) -> None:
+        """Call back, from any thread, when this process has no more to do with a task; at once if that is so."""
+        with task.lock:
+            task.on_done = _both(task.on_done, callback)
+        if self._live.get(task.row.task_id) is not task:
+            self._tell_done(task)
+
+    @staticmethod
+    def _tell_done(task: LiveTask) -> None:
+        with task.lock:
+            on_done, task.on_done = task.on_done, None
+        if on_done is not None:
+            on_done()
 
     # Cancelling
 
@@ -210,11 +234,20 @@ class LocalEngine:
             raise TaskStateError(f"task {task_id} has just ended; there is nothing left to cancel")
         return True
 
-    def cancel_all(self, tasks: Sequence[LiveTask], reason: str) -> None:
-        """Cancel tasks that never started, e.g. those of a request that failed."""
+    def give_up(self, tasks: Sequence[LiveTask], reason: str) -> None:
+        """A request that may have started these tasks will not. They are cancelled, unless another one has or still may."""
         for task in tasks:
             if self._live.get(task.row.task_id) is task:
-                self.cancel(task.row.task_id, reason)
+                self._give_up(task, reason)
+
+    def _give_up(self, task: LiveTask, reason: str) -> None:
+        with task.lock:
+            task.holders -= 1
+            is_left = not task.holders and not task.is_started and task.phase in _UNSTARTED
+            if is_left:
+                self._settle(task, TaskStatus.CANCELLED, reason)
+        if is_left:
+            self._forget(task)
 
     def _settle(self, task: LiveTask, status: TaskStatus, reason: str) -> None:
         task.phase = Phase.DONE
@@ -328,6 +361,18 @@ class LocalEngine:
             attempt = task.attempt
             if attempt is not None:
                 self._runner.finish(task, attempt, attempt.cancelled_as or Interrupted("shutdown"))
+
+
+def _both(earlier: Callable[[], None] | None, later: Callable[[], None]) -> Callable[[], None]:
+    """Somebody waits already where several requests have asked for the idempotency key of a task."""
+    if earlier is None:
+        return later
+
+    def call() -> None:
+        earlier()
+        later()
+
+    return call
 
 
 def _is_busy(task: LiveTask) -> bool:

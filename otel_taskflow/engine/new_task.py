@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, NamedTuple
 
 from otel_taskflow.model import TaskDefinition
@@ -19,7 +18,6 @@ class NewTask(NamedTuple):
     tags: dict[str, str]
     idempotency_key: str | None
     held: bool
-    loop: asyncio.AbstractEventLoop | None
     retry_of: str | None = None
     expires: float | None = None
     """Seconds from now in which the first attempt must start."""

@@ -215,7 +215,7 @@ class Recovery:
         except TaskArgumentError as error:
             self._warn_once(task.name, str(error))
             return None
-        live = LiveTask(task, definition, call, Context(), None)
+        live = LiveTask(task, definition, call, Context())
         live.last_span = past.last.span if past.last is not None else None
         live.interruptions = past.interruptions + (past.open_attempt is not None)
         if past.was_interrupted:

@@ -21,10 +21,14 @@ _logger = logging.getLogger("otel_taskflow")
 
 
 class Turn:
-    """Somebody asks for a key, and nobody else can meanwhile. ``holder`` is the id of the task that has it, if there is one."""
+    """Somebody asks for a key, and nobody else can meanwhile. ``holder`` is the id of the task that has it, if there is one.
 
-    def __init__(self, holder: str | None, claimed: ClaimedKey | None = None) -> None:
+    ``held`` is that task, if the response of another request decides what becomes of it and now that of this one does too.
+    """
+
+    def __init__(self, holder: str | None, claimed: ClaimedKey | None = None, held: LiveTask | None = None) -> None:
         self.holder = holder
+        self.held = held
         self._claimed = claimed
 
     def claim(self, task_id: str) -> None:
@@ -51,12 +55,23 @@ class IdempotencyKeys:
 
     @contextmanager
     def turn(
-        self, name: str, key: str, store: StoreWriter, journal: JournalWriter, claims: ClaimedKeys | None
+        self,
+        name: str,
+        key: str,
+        store: StoreWriter,
+        journal: JournalWriter,
+        claims: ClaimedKeys | None,
+        *,
+        holds: bool = False,
     ) -> Iterator[Turn]:
-        """Whoever asks for the key next sees what was added within. Raises StoreUnavailableError if nobody can say who has it."""
+        """Whoever asks for the key next sees what was added within. Raises StoreUnavailableError if nobody can say who has it.
+
+        ``holds``: a task of this process that is held already is held by the caller too.
+        """
         with self._recent.lock:
+            held = self._recent.hold(name, key) if holds else None
             if (known := self._recent.find(name, key)) is not None:
-                yield Turn(known.row.task_id)
+                yield Turn(known.row.task_id, held=held)
                 return
             with ExitStack() as ending:
                 claimed = self._claimed(ending, name, key, claims)
@@ -143,6 +158,11 @@ class RecentKeys:
         if len(self._over) > self._limit:
             self._over.popitem(last=False)
         return None
+
+    def hold(self, name: str, key: str) -> LiveTask | None:
+        """The task that had the key last, if it is held: it has the key until all who hold it have given it up."""
+        task = self._tasks.get((name, key))
+        return task if task is not None and task.hold() else None
 
     def is_over(self, task_id: str) -> bool:
         """Whether this process has seen that the task ended without success."""

@@ -39,10 +39,13 @@ _NOT_FOUND_AGAIN = (
 class Held:
     """A journalled task that has not been started."""
 
-    __slots__ = ("_runtime", "is_detached", "task")
+    __slots__ = ("_loop", "_runtime", "is_detached", "task")
 
-    def __init__(self, runtime: Runtime, task: LiveTask, is_detached: bool) -> None:
+    def __init__(
+        self, runtime: Runtime, task: LiveTask, is_detached: bool, loop: asyncio.AbstractEventLoop | None
+    ) -> None:
         self._runtime = runtime
+        self._loop = loop
         self.task = task
         self.is_detached = is_detached
 
@@ -53,14 +56,14 @@ class Held:
 
     def start(self, on_first_attempt: Callable[[], None] | None) -> None:
         """Start it; in hermetic tests the callback comes after the last attempt instead of the first."""
+        engine = self._runtime.engine
         if on_first_attempt is None:
-            self.task.loop = None  # The request does not wait, and its loop may end with it.
+            engine.start(self.task)  # The request does not wait, and its loop may end with it.
         elif self._runtime.is_hermetic:
-            self.task.on_done = on_first_attempt
-            if self._runtime.engine.get(self.task_id) is None:
-                on_first_attempt()
-            on_first_attempt = None
-        self._runtime.engine.start(self.task, on_first_attempt)
+            engine.when_done(self.task, on_first_attempt)
+            engine.start(self.task, loop=self._loop)
+        else:
+            engine.start(self.task, on_first_attempt, self._loop)
 
 
 class Submission:
@@ -176,8 +179,27 @@ class Submission:
             return self._submit(definition, call, options, loop)
         if definition.function:
             options = {**options, "idempotency_key": (key := f"{definition.function}:{key}")}
-        with self._turn(definition.name, key) as turn:
-            return (turn.holder, None) if turn.holder else self._submit(definition, call, options, loop, turn=turn)
+        with self._turn(definition.name, key, holds=True) as turn:
+            if turn.holder is None:
+                return self._submit(definition, call, options, loop, turn=turn)
+            return turn.holder, None if turn.held is None else self._share(turn.held, definition, options, loop)
+
+    def _share(
+        self,
+        task: LiveTask,
+        definition: TaskDefinition,
+        options: Mapping[str, Any],
+        loop: asyncio.AbstractEventLoop | None,
+    ) -> HeldTask | None:
+        """A task that waits for the response of another request will run if that one fails and this caller does not."""
+        runtime = self.runtime
+        if runtime.is_hermetic:
+            _join_family(runtime, task)
+        if not _is_eager(definition, options):
+            return Held(runtime, task, definition.config.detached or self._detached, loop)
+        runtime.engine.release([task])
+        runtime.engine.start(task, loop=loop)
+        return None
 
     def _submit(
         self,
@@ -202,7 +224,6 @@ class Submission:
             tags=runtime.parts.sanitizer.tags(tags) if tags else {},
             idempotency_key=options.get("idempotency_key"),
             held=not eager,
-            loop=loop,
             retry_of=retry_of,
             expires=definition.config.expires if expires is None else expires,
         )
@@ -214,9 +235,9 @@ class Submission:
         if task.row.idempotency_key is not None:
             self._keys.remember(definition.name, task.row.idempotency_key, task)
         if eager:
-            runtime.engine.start(task)
+            runtime.engine.start(task, loop=loop)
             return task.row.task_id, None
-        return task.row.task_id, Held(runtime, task, definition.config.detached or self._detached)
+        return task.row.task_id, Held(runtime, task, definition.config.detached or self._detached, loop)
 
     def submit_again(self, task: TaskRow) -> str:
         """Add a finished task's call as a new task that starts at once; returns the new id."""
@@ -244,7 +265,7 @@ class Submission:
 
     def cancel_held(self, tasks: Sequence[HeldTask], reason: str) -> None:
         """Their request failed."""
-        self.runtime.engine.cancel_all([each.task for each in tasks if isinstance(each, Held)], reason)
+        self.runtime.engine.give_up([each.task for each in tasks if isinstance(each, Held)], reason)
 
     def _keep(self, definition: TaskDefinition, call: tuple[tuple[Any, ...], dict[str, Any]]) -> str | None:
         if not definition.is_recoverable:
@@ -270,9 +291,9 @@ class Submission:
         """At a start: what this process remembers of idempotency keys is of the store before."""
         self._keys.forget()
 
-    def _turn(self, name: str, key: str) -> AbstractContextManager[Turn]:
+    def _turn(self, name: str, key: str, *, holds: bool = False) -> AbstractContextManager[Turn]:
         runtime = self.runtime  # a start forgets the keys of the one before
-        return self._keys.turn(name, key, runtime.store.writer, runtime.writer, runtime.claimed_keys)
+        return self._keys.turn(name, key, runtime.store.writer, runtime.writer, runtime.claimed_keys, holds=holds)
 
 
 def _join_family(runtime: Runtime, task: LiveTask) -> None:
