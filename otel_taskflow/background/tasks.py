@@ -87,11 +87,12 @@ class ManagedBackgroundTasks(_MixedTasks):
         """Whether this manager takes the tasks that are added here."""
         return self._manager is task_manager
 
-    def add_task(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> str:  # type: ignore[override]
+    def add_task(self, func: Callable[..., Any] | None = None, /, *args: Any, **kwargs: Any) -> str:  # type: ignore[override]
         """Add a task; it is durable when this returns. Returns the task's id.
 
         Args:
-            func: The function, decorated or not.
+            func: The function, decorated or not. As with ``BackgroundTasks``, ``func=`` will do; a function that has a parameter
+                of that name comes first.
             *args: Its arguments.
             **kwargs: Its keyword arguments; ``tags`` (dict of texts), ``eager`` (start at once), ``expires`` (seconds in which
                 it must start, else it is cancelled) and ``idempotency_key`` (the id of the task that already has this key
@@ -100,6 +101,8 @@ class ManagedBackgroundTasks(_MixedTasks):
         Raises ConfigurationError for ``priority`` and ``queue``, which this release does not have, TypeError for a call
         that does not fit the function, TaskArgumentError with ``strict_args=True``, QueueFullError.
         """
+        if func is None:
+            func = kwargs.pop("func", None)
         options = {name: kwargs.pop(name) for name in _OPTIONS if name in kwargs} if kwargs else {}
         if self._manager.is_disabled:
             self._manager.check_options(options)

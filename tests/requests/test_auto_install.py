@@ -36,6 +36,37 @@ def test_routes_defined_before_and_after_are_managed(site: Site) -> None:
     assert site.happened == ["task", "task"]
 
 
+@pytest.mark.parametrize("is_disabled", [False, True])
+def test_the_function_may_be_given_by_name_as_starlette_lets_it(tmp_path: Path, is_disabled: bool) -> None:
+    ran: list[str] = []
+    app = FastAPI()
+    manager = TaskManager(dir=tmp_path, disabled=is_disabled)
+    TaskAdmin(app, manager, auto_install=True)
+
+    def note(what: str) -> None:
+        ran.append(what)
+
+    @app.post("/")
+    def route(tasks: BackgroundTasks) -> None:
+        tasks.add_task(func=note, what="task")
+
+    with TestClient(app) as client:
+        assert client.post("/").status_code == 200
+    assert ran == ["task"]
+
+
+def test_a_function_given_first_keeps_its_own_parameter_named_func(site: Site) -> None:
+    def call(func: str) -> None:
+        site.note(func)
+
+    @site.app.post("/")
+    def route(tasks=Depends(site.manager.get_tasks)) -> None:
+        tasks.add_task(call, func="task")
+
+    assert site.post() == 200
+    assert site.happened == ["task"]
+
+
 def test_routers_included_before_are_managed(site: Site) -> None:
     router = APIRouter()
 
