@@ -345,7 +345,9 @@ class LocalEngine:
             attempt = task.attempt
             if attempt is None and task.phase not in (Phase.DONE, Phase.LEFT):
                 self._leave_or_settle(task)
-        if attempt is not None:
+        if attempt is None:
+            self._tell_done(task)
+        else:
             self._runner.cut_off(task, attempt, Interrupted("shutdown"))
 
     def _leave_or_settle(self, task: LiveTask) -> None:

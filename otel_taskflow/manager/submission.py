@@ -6,9 +6,10 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from otel_taskflow.background.family import current_family
+from otel_taskflow.background.family import Member, current_family
 from otel_taskflow.background.ports import HeldTask
 from otel_taskflow.engine.live import LiveTask, Phase
 from otel_taskflow.engine.new_task import NewTask
@@ -300,7 +301,13 @@ def _join_family(runtime: Runtime, task: LiveTask) -> None:
     family = current_family()
     if family is not None:
         engine, task_id = runtime.engine, task.row.task_id
-        family.add(task_id, lambda: engine.get(task_id) is not None and task.phase is not Phase.HELD)
+        family.add(
+            Member(
+                task_id,
+                is_unfinished=lambda: engine.get(task_id) is not None and task.phase is not Phase.HELD,
+                when_done=partial(engine.when_done, task),
+            )
+        )
 
 
 def _is_eager(definition: TaskDefinition, options: Mapping[str, Any]) -> bool:
