@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from enum import Enum
 from functools import partial
@@ -36,7 +36,7 @@ class _MixedTasks(BackgroundTasks):
 
     async def __call__(self) -> None:
         for task in self.tasks:
-            await (task if isinstance(task, _FirstAttempt) else _alone(task))()
+            await (task if isinstance(task, _Place) else _alone(task))()
         # Managed tasks know their list; without this circle a request leaves nothing to the garbage collector.
         self.tasks.clear()
 
@@ -111,8 +111,7 @@ class ManagedBackgroundTasks(_MixedTasks):
         task_id, held = self._manager.submit(func, args, kwargs, options, self._loop)
         if held is not None:
             self._held.append(held)
-            if not held.is_detached:
-                self.tasks.append(_FirstAttempt(held, self))
+            self.tasks.append(_Place(self.hand_over if held.is_detached else partial(self.run_first_attempt, held)))
             if self._stage is not Stage.OPEN:
                 self._settle([held])
         return task_id
@@ -160,10 +159,15 @@ class ManagedBackgroundTasks(_MixedTasks):
             return False
         return True
 
+    async def hand_over(self) -> None:
+        """Release what is held, and start what is detached, where no dependency has: the response has left."""
+        if self._stage is Stage.OPEN:
+            self.release()
+
     async def run_first_attempt(self, held: HeldTask) -> None:
         """Start a task and wait until its first attempt has ended or the process begins to stop."""
-        if self._take(held):
-            self._manager.release([held])
+        await self.hand_over()
+        self._take(held)
         loop = asyncio.get_running_loop()
         ended = loop.create_future()
         held.start(lambda: _resolve(loop, ended))
@@ -176,12 +180,12 @@ class ManagedBackgroundTasks(_MixedTasks):
             forget()
 
 
-class _FirstAttempt(BackgroundTask):
+class _Place(BackgroundTask):
     """The place of a managed task on the request's list. Its own ``__call__``: no instrumentation wraps it as a plain one."""
 
-    def __init__(self, held: HeldTask, tasks: ManagedBackgroundTasks) -> None:
+    def __init__(self, run: Callable[..., Awaitable[None]]) -> None:
         # What the base class's constructor sets, without its search for what kind of callable this is.
-        self.func = self.run = partial(tasks.run_first_attempt, held)
+        self.func = self.run = run
         self.is_async = True
         self.args = ()  # type: ignore[assignment] # the parameters of its own function, which has none
         self.kwargs = {}  # type: ignore[assignment]

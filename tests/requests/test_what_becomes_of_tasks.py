@@ -48,6 +48,32 @@ def test_a_held_task_can_be_cancelled_by_the_verb(site: Site) -> None:
     assert site.happened == ["other"]
 
 
+@pytest.mark.parametrize("is_alone", [False, True])
+def test_a_detached_task_on_a_list_made_by_hand_starts_when_the_response_has_left(site: Site, is_alone: bool) -> None:
+    left = threading.Event()
+    may_end = threading.Event()
+
+    def detached() -> None:
+        assert left.is_set()
+        site.note("task")
+        may_end.set()
+
+    site.manager.task(detached=True, name="detached")(detached)
+
+    def by_hand(plain: BackgroundTasks) -> ManagedBackgroundTasks:
+        return ManagedBackgroundTasks(site.manager, plain)
+
+    @site.app.post("/")
+    def route(tasks=Depends(by_hand)) -> None:
+        if not is_alone:
+            tasks.add_task(may_end.wait, 10)
+        site.ids.append(tasks.add_task(detached))
+        left.set()
+
+    assert site.post() == 200
+    assert_ran(site)
+
+
 def test_a_success_releases_them(site: Site) -> None:
     @site.app.post("/")
     def route(tasks=Depends(site.manager.get_tasks)) -> None:
