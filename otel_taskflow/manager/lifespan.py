@@ -82,7 +82,9 @@ class Lifespan:
 
         @asynccontextmanager
         async def lifespan(app: Any) -> AsyncIterator[Any]:
-            self._is_used = True  # The user's start-up may add tasks before ours has its turn.
+            # The user's start-up may add tasks before ours has its turn.
+            self._is_used = True
+            self._manager.reopen()
             with self._on_this_loop():
                 async with users(app) as state:
                     await self.enter()

@@ -158,6 +158,22 @@ def test_nobody_is_told_of_a_missing_lifespan_where_none_is_missing(
     assert UNUSED not in caplog.text
 
 
+def test_the_start_up_of_an_app_adds_tasks_each_time_it_is_started(tmp_path: Path) -> None:
+    manager = TaskManager(dir=str(tmp_path))
+    happened: list[str] = []
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        manager.add_task(happened.append, "in the start-up")
+        yield
+
+    app = app_with(manager, happened, lifespan=lifespan)
+    for _ in range(2):
+        with TestClient(app):
+            assert manager.drain()
+    assert happened == ["in the start-up"] * 2
+
+
 @pytest.mark.failure("C12")
 def test_two_apps_share_a_manager_until_the_second_ends(tmp_path: Path) -> None:
     manager = TaskManager(dir=str(tmp_path))
