@@ -226,8 +226,8 @@ class TaskManager(InApp):
         patience = self._grace(grace)
         self._lifespan.announce_stop()
         with self._stopping:
-            runtime = self._runtime
-            if runtime is None or not runtime.origin.is_here:
+            runtime = self._own_runtime
+            if runtime is None:
                 return
             self._watch.stop()
             try:
@@ -249,7 +249,7 @@ class TaskManager(InApp):
 
     def hurry(self) -> None:
         """Cut the grace short, if one has begun. Safe in a signal handler."""
-        runtime = self._runtime
+        runtime = self._own_runtime
         if runtime is not None:
             runtime.engine.hurry()
 
@@ -267,8 +267,8 @@ class TaskManager(InApp):
 
     @property
     def is_started(self) -> bool:
-        """True between start and stop."""
-        return self._runtime is not None
+        """True between start and stop; in a forked child, once it has started itself."""
+        return self._own_runtime is not None
 
     # Health
 
@@ -315,7 +315,8 @@ class TaskManager(InApp):
     @property
     def dropped(self) -> Mapping[str, int]:
         """Events that this process has lost since its start, by reason; see ``docs/reference/http-api.md``. Empty if none."""
-        return {} if self._runtime is None else self._runtime.dropped
+        runtime = self._own_runtime
+        return {} if runtime is None else runtime.dropped
 
     def drain(self, timeout: float | None = 30.0) -> bool:
         """Wait until all tasks of this process have ended and store and observers have seen everything.
@@ -333,7 +334,7 @@ class TaskManager(InApp):
 
     def _drain(self, timeout: float | None) -> bool:
         limit = threading.TIMEOUT_MAX if timeout is None else seconds("drain({})", timeout)
-        runtime = self._runtime
+        runtime = self._own_runtime
         return runtime is None or runtime.drain(limit)
 
     def force_flush(self, timeout: float = 5.0) -> bool:
@@ -347,7 +348,7 @@ class TaskManager(InApp):
             raise ConfigurationError(
                 "force_flush() would block the event loop; use `await asyncio.to_thread(task_manager.force_flush)` here"
             )
-        limit, runtime = seconds("force_flush({})", timeout), self._runtime
+        limit, runtime = seconds("force_flush({})", timeout), self._own_runtime
         return runtime is None or runtime.flush_exports(limit)
 
     @property
@@ -358,7 +359,7 @@ class TaskManager(InApp):
     @property
     def is_hermetic(self) -> bool:
         """True if it runs, or would start now, as in hermetic tests."""
-        runtime = self._runtime
+        runtime = self._own_runtime
         return runtime.is_hermetic if runtime is not None else bool(self.settings.at_start().testing)
 
     @property

@@ -338,6 +338,29 @@ def forks_in_a_lifespan(folder: str) -> None:
     say("gone")
 
 
+def forks_and_asks(folder: str) -> None:
+    """Fork beside a task that runs; the child, which has added nothing, says how its manager is and what it waits for."""
+    warnings.simplefilter("ignore", DeprecationWarning)
+    manager = TaskManager(dir=folder)
+    running, may_end = threading.Event(), threading.Event()
+
+    def work() -> None:
+        running.set()
+        may_end.wait(PATIENCE)
+
+    manager.add_task(work)
+    assert running.wait(PATIENCE)
+    child = os.fork()
+    if child == 0:
+        drained, flushed = manager.drain(0.0), manager.force_flush(0.0)
+        say("child", manager.is_started, drained, flushed, len(manager.dropped))
+        os._exit(0)
+    os.waitpid(child, 0)
+    say("parent", manager.is_started, manager.drain(0.0))
+    may_end.set()
+    manager.stop()
+
+
 def disk_fills(folder: str, lines: str) -> None:
     """Log more than fits while files may not grow; say so, let them grow again, and end."""
     manager = TaskManager(dir=folder)

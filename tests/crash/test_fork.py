@@ -45,3 +45,12 @@ def test_an_async_task_of_a_forked_child_does_not_wait_for_the_loop_of_its_paren
         assert process.ends() == 0
     assert is_drained == "True"
     assert Rows(tmp_path).task(task_id).task.status is TaskStatus.SUCCESS
+
+
+@pytest.mark.failure("C15")
+def test_a_forked_child_that_has_added_nothing_is_not_started_and_has_nothing_to_wait_for(tmp_path: Path) -> None:
+    with child("forks_and_asks", tmp_path, is_measured=False) as process:
+        is_started, is_drained, is_flushed, dropped = process.says("child").split()
+        assert process.says("parent").split() == ["True", "False"]
+        assert process.ends() == 0
+    assert (is_started, is_drained, is_flushed, dropped) == ("False", "True", "True", "0")
