@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
 from otel_taskflow.errors import ConfigurationError, UnsupportedParameterError
 from otel_taskflow.observers import FileLogger
+
+T = TypeVar("T")
 
 _RENAMED = {"snapshot_db": "store", "snapshot_backend": "store", "loggers": "observers"}
 _LOG_FILE = ("log_file", "log_file_max_bytes", "log_file_backup_count", "log_file_mode", "log_lifecycle")
@@ -88,15 +90,27 @@ def no_such_name(module: str, name: str) -> Exception:
     return missing_name(name) or AttributeError(f"module {module!r} has no attribute {name!r}")
 
 
-def missing_attribute(name: str) -> AttributeError:
-    """The error for an attribute that TaskManager does not have."""
-    if name in _ATTRIBUTES:
-        return AttributeError(f"TaskManager.{name} is not part of this release: {_ATTRIBUTES[name]}")
-    if name in _METHODS_NOT_BUILT:
-        return AttributeError(
-            f"TaskManager.{name}() is not part of this release: there are no schedules and named queues"
-        )
-    return AttributeError(f"TaskManager has no attribute {name!r}")
+class _Missing:
+    """An attribute that is not there and says so.
+
+    Not ``__getattr__``: Python calls that, too, when a property that is there raises an AttributeError, which would be lost.
+    """
+
+    def __init__(self, message: str) -> None:
+        self._message = message
+
+    def __get__(self, instance: object, owner: type) -> NoReturn:
+        raise AttributeError(self._message)
+
+
+def with_missing_names(manager: type[T]) -> type[T]:
+    """Let the class say of fastapi-taskflow's attributes that it does not have what to use instead."""
+    for name, remedy in _ATTRIBUTES.items():
+        setattr(manager, name, _Missing(f"TaskManager.{name} is not part of this release: {remedy}"))
+    for name in _METHODS_NOT_BUILT:
+        message = f"TaskManager.{name}() is not part of this release: there are no schedules and named queues"
+        setattr(manager, name, _Missing(message))
+    return manager
 
 
 def map_manager_parameters(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from otel_taskflow.engine.asyncio_tasks import running_loop
 from otel_taskflow.errors import ConfigurationError, ManagerClosedError
 from otel_taskflow.health import HealthReport
 from otel_taskflow.manager import running, verbs, vitals
-from otel_taskflow.manager.compatibility import missing_attribute
+from otel_taskflow.manager.compatibility import with_missing_names
 from otel_taskflow.manager.drafting import blueprint_for
 from otel_taskflow.manager.durations import seconds
 from otel_taskflow.manager.in_app import InApp
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+@with_missing_names
 class TaskManager(InApp):
     """Background tasks that can be seen.
 
@@ -155,11 +156,6 @@ class TaskManager(InApp):
     def _register(self, func: F, config: TaskConfig) -> F:
         self.registry.register(func, config)
         return func
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            raise missing_attribute(name)
 
     # Starting and stopping
 

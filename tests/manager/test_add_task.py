@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from otel_taskflow.errors import ConfigurationError, ManagerClosedError, TaskArgumentError
 from otel_taskflow.manager import TaskManager
 from otel_taskflow.model import TaskStatus
+from otel_taskflow.stores import SqliteStore
 
 
 class Order(BaseModel):
@@ -147,6 +148,16 @@ def test_a_closed_manager_takes_no_more_tasks(manager: TaskManager) -> None:
     manager.close()
     with pytest.raises(ManagerClosedError, match="has been shut down"):
         manager.add_task(print)
+
+
+def test_a_mistake_in_a_store_of_ones_own_is_shown_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def open_without_pool() -> None:
+        raise AttributeError("there is no pool")
+
+    store = SqliteStore(tmp_path / "mine.db")
+    monkeypatch.setattr(store.writer, "open", open_without_pool)
+    with pytest.raises(AttributeError, match="there is no pool"):
+        TaskManager(store=store, dir=tmp_path / "state").add_task(print)
 
 
 def test_a_stopped_manager_leaves_no_journal_and_starts_again(manager: TaskManager, tmp_path: Path) -> None:

@@ -38,6 +38,12 @@ def test_an_attribute_that_is_not_here_says_what_to_use_instead(name: str, words
         getattr(TaskManager(), name)
 
 
+def test_any_other_attribute_is_missing_as_usual() -> None:
+    assert not hasattr(TaskManager(), "store")
+    with pytest.raises(AttributeError, match="'TaskManager' object has no attribute 'nonsense'"):
+        TaskManager().nonsense  # type: ignore[attr-defined]  # noqa: B018
+
+
 def test_a_config_takes_the_parameters_of_the_reference_or_refuses_them_by_name() -> None:
     config = TaskConfig(retries=2, persist=True, priority=None, queue=None)
     assert dataclasses.replace(config, delay=1.0) == TaskConfig(retries=2, delay=1.0)
