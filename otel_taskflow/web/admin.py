@@ -45,7 +45,7 @@ class TaskAdmin:
     """HTTP API and dashboard of a TaskManager, under ``path`` of an app.
 
     Everybody needs the access token that is printed at start-up, unless ``auth`` or ``insecure`` says otherwise. A
-    disabled manager has the two probes and nothing else.
+    disabled manager has the two probes and nothing else. Up to ``title`` the parameters have the order of fastapi-taskflow.
 
     Args:
         app: The FastAPI app. The manager starts and stops with it.
@@ -70,12 +70,11 @@ class TaskAdmin:
     route of the app; TypeError for an ``auth`` of the wrong type.
     """
 
-    def __init__(  # noqa: PLR0913 - the documented parameters
+    def __init__(  # noqa: PLR0913, PLR0917 - the documented parameters, in the order of fastapi-taskflow
         self,
         app: FastAPI,
         task_manager: AdminBackend,
         path: str = "/tasks",
-        *,
         display_func_args: bool = False,
         auto_install: bool = False,
         auth: Any = None,
@@ -83,6 +82,7 @@ class TaskAdmin:
         secret_key: str | bytes | None = None,
         poll_interval: float = 30.0,
         title: str = "otel_taskflow",
+        *,
         insecure: bool = False,
         allowed_hosts: Sequence[str] | None = None,
         include_in_schema: bool = False,

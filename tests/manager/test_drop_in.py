@@ -14,8 +14,17 @@ from fastapi import Depends, FastAPI
 from fastapi.testclient import TestClient
 
 import otel_taskflow
-from otel_taskflow import ConfigurationError, TaskConfig, TaskManager, TaskRecord, TaskStatus, UnsupportedParameterError
+from otel_taskflow import (
+    ConfigurationError,
+    TaskAdmin,
+    TaskConfig,
+    TaskManager,
+    TaskRecord,
+    TaskStatus,
+    UnsupportedParameterError,
+)
 from otel_taskflow.manager.compatibility import NOT_BUILT_NAMES
+from otel_taskflow.web.options import AdminOptions
 
 
 @pytest.mark.parametrize("name", sorted(NOT_BUILT_NAMES))
@@ -42,6 +51,21 @@ def test_any_other_attribute_is_missing_as_usual() -> None:
     assert not hasattr(TaskManager(), "store")
     with pytest.raises(AttributeError, match="'TaskManager' object has no attribute 'nonsense'"):
         TaskManager().nonsense  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_the_admin_takes_the_parameters_of_the_reference_in_its_order() -> None:
+    given = ["/admin", True, True, ("ops", "secret"), 60.0, "a secret of many letters", 5.0, "Shop"]
+    options = TaskAdmin(FastAPI(), TaskManager(store="memory"), *given).options  # type: ignore[arg-type]
+    assert options == AdminOptions(
+        path="/admin",
+        display_func_args=True,
+        auto_install=True,
+        auth=("ops", "secret"),
+        token_expiry=60.0,
+        secret_key="a secret of many letters",
+        poll_interval=5.0,
+        title="Shop",
+    )
 
 
 def test_a_config_takes_the_parameters_of_the_reference_or_refuses_them_by_name() -> None:
