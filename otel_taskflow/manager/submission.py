@@ -23,9 +23,13 @@ from otel_taskflow.model import TaskDefinition, TaskRow
 from otel_taskflow.registry import Registry, check_expires
 from otel_taskflow.serialize import ArgumentCodec, CallChecks, identity_of, with_function
 from otel_taskflow.values.entropy import new_task_id
+from otel_taskflow.values.text import well_formed
 
 if TYPE_CHECKING:
     from otel_taskflow.manager.runtime import Runtime
+
+LONGEST_KEY = 1024
+"""Characters of an idempotency key."""
 
 _logger = logging.getLogger("otel_taskflow")
 _OURS = frozenset({"tags", "eager", "idempotency_key", "expires"})
@@ -156,11 +160,10 @@ class Submission:
     def check_options(options: Mapping[str, Any]) -> None:
         """Raise ConfigurationError for an option of ``add_task`` that is not there, or a value that cannot be used."""
         refuse_task_parameters({name: value for name, value in options.items() if name not in _OURS}, "add_task")
-        eager, key = options.get("eager"), options.get("idempotency_key")
+        eager = options.get("eager")
         if eager is not None and not isinstance(eager, bool):
             raise ConfigurationError(f"add_task(eager={eager!r}) must be True, False or None")
-        if key is not None and (not isinstance(key, str) or not key):
-            raise ConfigurationError(f"add_task(idempotency_key={key!r}) must be a text that is not empty")
+        _check_key(options.get("idempotency_key"))
         check_expires(options.get("expires"), "add_task(expires={})")
         _check_tags(options.get("tags"))
 
@@ -313,6 +316,22 @@ def _join_family(runtime: Runtime, task: LiveTask) -> None:
 def _is_eager(definition: TaskDefinition, options: Mapping[str, Any]) -> bool:
     eager: bool | None = options.get("eager")
     return definition.config.eager if eager is None else eager
+
+
+def _check_key(key: object) -> None:
+    if key is None:
+        return
+    if not isinstance(key, str) or not key:
+        raise ConfigurationError(f"add_task(idempotency_key={key!r}) must be a text that is not empty")
+    if len(key) > LONGEST_KEY:
+        raise ConfigurationError(
+            f"add_task(idempotency_key={key[:20]!r}...) has {len(key):,} characters, of which {LONGEST_KEY:,} are allowed; take a "
+            "digest of what it is made of"
+        )
+    if well_formed(key) is not key:
+        raise ConfigurationError(
+            f"add_task(idempotency_key={key!r}) has half of a surrogate pair, which no store can keep; take another"
+        )
 
 
 def _check_tags(tags: object) -> None:

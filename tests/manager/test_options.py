@@ -12,6 +12,7 @@ from fastapi import BackgroundTasks, FastAPI
 from otel_taskflow import InMemoryLogger, ManagedBackgroundTasks, TaskAdmin
 from otel_taskflow.errors import ConfigurationError, UnsupportedParameterError
 from otel_taskflow.manager import TaskManager
+from otel_taskflow.manager.submission import LONGEST_KEY
 
 
 def work(**given: Any) -> None:
@@ -55,6 +56,16 @@ def test_none_for_a_parameter_of_the_reference_is_as_good_as_nothing() -> None:
         ({"tags": {1: 2}}, ConfigurationError, r"tags=\{1: 2\}\) must be a dict of texts"),
         ({"tags": {"order": 2}}, ConfigurationError, "turn other keys and values into texts"),
         ({"idempotency_key": 3}, ConfigurationError, "idempotency_key=3"),
+        (
+            {"idempotency_key": "\ud800"},
+            ConfigurationError,
+            r"idempotency_key='\\ud800'\) has half of a surrogate pair",
+        ),
+        (
+            {"idempotency_key": "k" * 1025},
+            ConfigurationError,
+            r"'k{20}'\.\.\.\) has 1,025 characters, of which 1,024 are",
+        ),
     ],
 )
 def test_an_option_that_cannot_be_used_is_refused_wherever_the_task_is_added(
@@ -64,6 +75,12 @@ def test_an_option_that_cannot_be_used_is_refused_wherever_the_task_is_added(
         manager.add_task(work, **options)
     with pytest.raises(error, match=words):
         ManagedBackgroundTasks(manager, BackgroundTasks()).add_task(work, **options)
+
+
+@pytest.mark.parametrize("key", ["k" * LONGEST_KEY, "\U0001f9fe" * LONGEST_KEY, "a\0b\n c"])
+def test_any_other_text_is_a_key(manager: TaskManager, key: str) -> None:
+    added = [manager.add_task(work, idempotency_key=key) for _ in range(2)]
+    assert len(set(added)) == (2 if manager.is_disabled else 1)
 
 
 def test_outside_a_request_a_task_is_eager_anyhow(manager: TaskManager) -> None:
