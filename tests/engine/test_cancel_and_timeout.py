@@ -17,6 +17,7 @@ from otel_taskflow.manager import TaskManager
 from otel_taskflow.model import AttemptOutcome, TaskStatus
 from tests.crash.rows import Rows
 from tests.engine.conftest import Seen
+from tests.manager.standstill import nothing_stored
 
 pytestmark = pytest.mark.anyio
 
@@ -86,6 +87,45 @@ async def test_a_sync_task_is_given_up_and_its_late_lines_are_marked(manager: Ta
     [line] = await seen.logs(task_id)
     assert (line.message, line.late) == ("after all", True)
     assert seen.task(task_id).status is TaskStatus.CANCELLED
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+@pytest.mark.parametrize("begins", [False, True])
+async def test_a_task_of_this_process_is_cancelled_whatever_the_store_knows_of_it(
+    tmp_path: Path, is_known: bool, begins: bool
+) -> None:
+    manager = TaskManager(dir=tmp_path, shutdown_grace=0.2, max_concurrent_tasks=1)
+    started = asyncio.Event()
+
+    async def endless() -> None:
+        started.set()
+        await asyncio.sleep(60)
+
+    def add() -> str:
+        if not begins:
+            manager.add_task(asyncio.sleep, 60)
+        return manager.add_task(endless)
+
+    manager.start()
+    try:
+        if is_known:
+            task_id = add()
+            assert await manager.level(10) == 0
+        with nothing_stored(tmp_path):
+            if not is_known:
+                task_id = add()
+            if begins:
+                await asyncio.wait_for(started.wait(), 5)
+            row = await manager.cancel(task_id)
+            assert manager.runtime.engine.get(task_id) is None
+        assert await manager.level(10) == 0
+        detail = await manager.reader().get_task(task_id)
+        assert detail is not None
+        stored = detail.task
+        assert (stored.status, stored.reason, stored.attempts) == (TaskStatus.CANCELLED, "user", int(begins))
+        assert (row.status, row.reason, row.attempts) == (stored.status, stored.reason, stored.attempts)
+    finally:
+        await asyncio.to_thread(manager.stop)
 
 
 @pytest.mark.failure("T12")
