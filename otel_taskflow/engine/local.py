@@ -10,11 +10,11 @@ from time import monotonic
 from typing import Any
 
 from otel_taskflow.engine.live import LiveTask, Phase
-from otel_taskflow.engine.new_task import NewTask
+from otel_taskflow.engine.new_task import NewTask, enqueued
 from otel_taskflow.engine.parts import EngineParts
 from otel_taskflow.engine.runner import Runner
 from otel_taskflow.errors import ManagerClosedError, QueueFullError, TaskStateError
-from otel_taskflow.events import TaskCancelRequested, TaskEnqueued, TaskReleased, TaskSettled
+from otel_taskflow.events import TaskCancelRequested, TaskReleased, TaskSettled
 from otel_taskflow.journal.codec import encode
 from otel_taskflow.lifecycle.decide import SECOND
 from otel_taskflow.model import Cancelled, Interrupted, TaskRow, TaskStatus, Transition
@@ -56,7 +56,7 @@ class LocalEngine:
                 "raise max_pending or add fewer tasks"
             )
         row = self._row(new)
-        self._parts.writer.append(encode(_enqueued(row, new.definition.code_name)))
+        self._parts.writer.append(encode(enqueued(row, new.definition.code_name)))
         self._parts.commit()
         task = LiveTask(row, new.definition, (new.args, new.kwargs), copy_context())
         if row.expires_at is not None:
@@ -381,24 +381,3 @@ def _is_busy(task: LiveTask) -> bool:
     """Whether it runs, or is about to. Also one whose attempt was given up and whose thread runs on: its retry may come first
     in the next process."""
     return task.phase is Phase.RUNNING or task.phase is Phase.PENDING or task.thread_running
-
-
-def _enqueued(row: TaskRow, code_name: str) -> TaskEnqueued:
-    return TaskEnqueued(
-        row.task_id,
-        row.created_at,
-        row.name,
-        row.args,
-        row.tags,
-        row.idempotency_key,
-        row.source,
-        row.held,
-        row.span,
-        row.carrier,
-        row.max_attempts,
-        row.executor,
-        row.retry_of,
-        row.requeue_on_interrupt,
-        row.expires_at,
-        code_name,
-    )

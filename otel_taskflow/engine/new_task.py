@@ -1,10 +1,11 @@
-"""What a manager hands to the engine."""
+"""What a manager hands to the engine, and what the journal is told of it."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from otel_taskflow.model import TaskDefinition
+from otel_taskflow.events import TaskEnqueued
+from otel_taskflow.model import TaskDefinition, TaskRow
 
 
 class NewTask(NamedTuple):
@@ -21,3 +22,25 @@ class NewTask(NamedTuple):
     retry_of: str | None = None
     expires: float | None = None
     """Seconds from now in which the first attempt must start."""
+
+
+def enqueued(row: TaskRow, code_name: str) -> TaskEnqueued:
+    """The first event of a task: its row as it begins, and ``module.qualname`` of its function."""
+    return TaskEnqueued(
+        row.task_id,
+        row.created_at,
+        row.name,
+        row.args,
+        row.tags,
+        row.idempotency_key,
+        row.source,
+        row.held,
+        row.span,
+        row.carrier,
+        row.max_attempts,
+        row.executor,
+        row.retry_of,
+        row.requeue_on_interrupt,
+        row.expires_at,
+        code_name,
+    )

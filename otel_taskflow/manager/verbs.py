@@ -11,7 +11,7 @@ from otel_taskflow.engine.asyncio_tasks import on_own_thread
 from otel_taskflow.errors import TaskNotFoundError, TaskStateError
 from otel_taskflow.events import TaskRetried
 from otel_taskflow.journal.codec import encode
-from otel_taskflow.lifecycle.decide import RETRYABLE, is_final
+from otel_taskflow.lifecycle.decide import CANCEL_REQUESTED, RETRYABLE, is_final
 from otel_taskflow.model import TaskRow, TaskStatus
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _ahead_of_store(manager: TaskManager, known: TaskRow, live: LiveTask) -> Tas
         ended_at=time.time_ns() if is_final(status) else None,
         waiting_until=live.waiting_until,
         attempts=live.attempts,
-        reason="user" if status is TaskStatus.CANCELLED else None,
+        reason="user" if status is TaskStatus.CANCELLED else None if is_final(status) else CANCEL_REQUESTED,
         owner=manager.runtime.writer.id,
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextvars
-import logging
 import mmap
 import os
 import resource
@@ -20,6 +19,7 @@ from types import FrameType
 
 from otel_taskflow import TaskManager, get_task_context, task_log
 from otel_taskflow.errors import TaskflowError
+from tests.crash.heard import Heard
 from tests.crash.long_journal import write_journal
 
 WRITERS = 3
@@ -257,18 +257,6 @@ def logs_at_the_end(folder: str) -> None:
 
     say("task", manager.add_task(work))
     manager.drain(5.0)
-
-
-class Heard(logging.Handler):
-    """What comes to the logger of lines outside of tasks, from now on."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.messages: list[str] = []
-        logging.getLogger("otel_taskflow.task").addHandler(self)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.messages.append(record.getMessage().replace(" ", "-"))
 
 
 def forks(folder: str, times: str) -> None:

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from otel_taskflow.errors import ConfigurationError, ManagerClosedError, TaskArgumentError
 from otel_taskflow.manager import TaskManager
 from otel_taskflow.model import TaskStatus
-from otel_taskflow.stores import SqliteStore
+from otel_taskflow.stores.sqlite.store import SqliteStore
 
 
 class Order(BaseModel):
