@@ -129,21 +129,22 @@ class JournalWriter:
             if self._is_writing:
                 self._put_off.append(partial(self.append_log, payload, keep))
                 return
-            position = self._position
-            after = position + len(payload) + _HEADER_SIZE
-            if after > self._room or (self._is_over_budget and not keep):
-                self._append_log_slowly(payload, keep)
-            else:  # as _write does, without a call: there is nothing that is done more often
-                self._is_writing = True
-                try:
+            # As _append does, without a call: there is nothing that is done more often.
+            self._is_writing = True
+            try:
+                position = self._position
+                after = position + len(payload) + _HEADER_SIZE
+                is_easy = after <= self._room and (keep or not self._is_over_budget)
+                if is_easy:
                     seq = self.end + 1
-                    self._buffer[position:after] = (
-                        _pack_header(MAGIC, len(payload), crc32(payload, seq ^ (seq >> 32)), seq) + payload
-                    )
+                    head = _pack_header(MAGIC, len(payload), crc32(payload, seq ^ (seq >> 32)), seq)
+                    self._buffer[position:after] = head + payload
                     self.end = self._end_cell[0] = seq
                     self._position = after
-                finally:
-                    self._is_writing = False
+            finally:
+                self._is_writing = False
+            if not is_easy:
+                self._append_log_slowly(payload, keep)
             if self._put_off:
                 self._catch_up()
         if self.is_tailer_asleep:
