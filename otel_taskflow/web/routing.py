@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from starlette.routing import BaseRoute, Match, Route
@@ -12,8 +12,17 @@ from starlette.types import ASGIApp, Scope
 
 from otel_taskflow.errors import ConfigurationError
 
-_PROBES = ("", "/metrics", "/dashboard", "/dashboard/static/app.js", "/0/logs")
-_METHODS = ("GET", "POST")
+_TASK = "/00000000-0000-4000-8000-000000000000"
+_PROBES: Mapping[str, Sequence[str]] = {
+    "GET": (
+        *("", _TASK, f"{_TASK}/logs", f"{_TASK}/logs.txt"),
+        *("/metrics", "/health", "/livez", "/readyz", "/openapi.json"),
+        *("/dashboard", "/dashboard/health", "/dashboard/stream", "/dashboard/static/app.js"),
+        *(f"/dashboard/tasks{_TASK}", "/dashboard/trace/00000000000000000000000000000001"),
+    ),
+    "POST": (f"{_TASK}/cancel", f"{_TASK}/retry"),
+}
+"""By method: a request for each route of the sub-application, but for those that only say what is not in this release."""
 
 
 def route_path(scope: Scope) -> str:
@@ -87,7 +96,11 @@ def _shadow(route: BaseRoute, path: str) -> str | None:
 
 
 def _takes(route: BaseRoute, base: str) -> bool:
-    return any(route.matches(_scope(base + probe, method))[0] is Match.FULL for probe in _PROBES for method in _METHODS)
+    return any(
+        route.matches(_scope(base + probe, method))[0] is Match.FULL
+        for method, probes in _PROBES.items()
+        for probe in probes
+    )
 
 
 def _scope(path: str, method: str) -> Scope:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from fastapi import APIRouter, FastAPI
+from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
 from otel_taskflow.errors import ConfigurationError, UnsupportedParameterError
@@ -61,6 +62,33 @@ def with_mount(path: str) -> FastAPI:
 def test_a_path_that_collides_with_a_route_of_the_app_is_an_error(app: FastAPI, backend: Backend) -> None:
     with pytest.raises(ConfigurationError, match="collides with the app's route"):
         TaskAdmin(app, backend)
+
+
+def requests_of_the_admin(backend: Backend) -> list[tuple[str, str]]:
+    """Method and path of each, as its own document and its own router tell."""
+    sub_app = TaskAdmin(FastAPI(), backend).sub_app
+    told = [(method, path) for path, methods in sub_app.openapi()["paths"].items() for method in methods]
+    paths = [route.path for route in sub_app.routes if isinstance(route, Route)]
+    pages = [path for path in paths if path.startswith(("/tasks/dashboard", "/tasks/openapi"))]
+    more = ["/tasks/livez", "/tasks/readyz", "/tasks/dashboard/static/{file}"]
+    return [*told, *(("get", path) for path in [*pages, *more])]
+
+
+def test_a_route_that_takes_any_request_of_the_admin_is_an_error(backend: Backend) -> None:
+    requests = requests_of_the_admin(backend)
+    assert {("post", "/tasks/{task_id}/cancel"), ("get", "/tasks/dashboard/stream")} < set(requests)
+    for method, path in requests:
+        app = FastAPI()
+        app.add_api_route(path.replace("/tasks", "/{first}", 1), hello, methods=[method])
+        with pytest.raises(ConfigurationError, match="collides with the app's route"):
+            TaskAdmin(app, backend)
+
+
+@pytest.mark.parametrize(
+    "path", ["/{shop}/{order}/pay", "/{shop}/metrics/{day}", "/{shop}/{order:int}", "/{page:float}"]
+)
+def test_a_route_beside_the_requests_of_the_admin_is_none(path: str, backend: Backend) -> None:
+    TaskAdmin(with_route(path), backend)
 
 
 @pytest.mark.parametrize("path", ["/tasks-of-today", "/task", "/api/tasks", "/{page}/tasks2"])
