@@ -18,6 +18,7 @@ def decode_cursor(cursor: str) -> tuple[int, str]:
     """``created_at`` and ``task_id`` of the last task of the page before. Raises ConfigurationError for anything else."""
     try:
         created_at, task_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        str(task_id).encode()  # half of a surrogate pair is in no id, and no database takes it
     except (ValueError, TypeError):
         created_at = task_id = None
     if not (isinstance(created_at, int) and isinstance(task_id, str) and 0 <= created_at < 2**63):

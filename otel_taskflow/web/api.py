@@ -112,10 +112,10 @@ class Api:
         """One task with its attempts and its log as lines, up to 10,000 or 4 Mi characters (then a header says so)."""
         headers = await self.caught_up()
         detail = await self.find(task_id, headers)
-        lines, is_cut = await read_lines(self.backend.reader(), task_id, detail.attempts)
-        if is_cut:
-            headers[CUT] = f"shown={len(lines)}; total={max(detail.task.log_count, len(lines))}"
-        answer = detail_json(detail.task, detail.attempts, lines, self.redact)
+        log = await read_lines(self.backend.reader(), task_id, detail.attempts)
+        if log.is_cut:
+            headers[CUT] = f"shown={log.lines}; total={max(detail.task.log_count, log.lines)}"
+        answer = detail_json(detail.task, detail.attempts, log.texts, self.redact)
         return Json(with_links(answer, detail, self.links, time.time_ns()), headers=headers)
 
     async def logs(self, task_id: TaskId, question: Annotated[LogsQuestion, Query()]) -> Response:

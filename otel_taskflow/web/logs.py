@@ -43,6 +43,14 @@ class LogPage(NamedTuple):
     cursor: str | None
 
 
+class LogTexts(NamedTuple):
+    """The log of a detail: its texts with the separators, how many of them are lines, and whether some were left out."""
+
+    texts: Sequence[str]
+    lines: int
+    is_cut: bool
+
+
 def parse_position(after: str | None) -> Position:
     """Read ``after``: a cursor (``attempt_number.seq.floor``) or a plain sequence number. Raises ValueError."""
     if not after:
@@ -80,12 +88,12 @@ async def read_page(
     return LogPage(lines, None)
 
 
-async def read_lines(reader: StoreReader, task_id: str, attempts: Sequence[AttemptRow]) -> tuple[list[str], bool]:
-    """The whole log as texts with the retry separators, capped; True if lines were left out."""
+async def read_lines(reader: StoreReader, task_id: str, attempts: Sequence[AttemptRow]) -> LogTexts:
+    """The whole log as texts with the retry separators, capped."""
     wanted = LogQuestion(LINES_IN_DETAIL)
     page = await read_page(reader, task_id, len(attempts), wanted, lambda line: len(line.message))
     last = page.lines[-1].attempt if page.cursor else len(attempts) - 1
-    return list(with_separators(page.lines, -1, last)), page.cursor is not None
+    return LogTexts(list(with_separators(page.lines, -1, last)), len(page.lines), page.cursor is not None)
 
 
 async def stream_text(reader: StoreReader, task_id: str, attempts: int) -> AsyncIterator[str]:

@@ -36,6 +36,8 @@ from tests.web.parts import (
 
 pytestmark = pytest.mark.anyio
 
+HALF_A_PAIR = "WzEsICJcdWQ4MDAiXQ"
+"""A cursor whose task id is half of a surrogate pair."""
 REFERENCE_KEYS = {
     "task_id", "func_name", "status", "created_at", "start_time", "end_time", "duration", "retries_used", "error",
     "logs", "stacktrace", "tags", "source", "priority", "executor", "queue",
@@ -110,7 +112,10 @@ async def test_the_link_header_leads_through_all_pages(backend: Backend) -> None
 
 @pytest.mark.parametrize(
     "question",
-    ["limit=0", "limit=201", "limit=x", "status=done", "tag=customer", "cursor=%27%3B--", "colour=red"],
+    [
+        *("limit=0", "limit=201", "limit=x", "status=done", "tag=customer", "colour=red"),
+        *("cursor=%27%3B--", f"cursor={HALF_A_PAIR}"),
+    ],
 )
 async def test_a_wrong_question_is_refused_and_named(backend: Backend, question: str) -> None:
     answer = await get(backend, f"/tasks?{question}")
@@ -196,6 +201,14 @@ async def test_a_very_long_log_is_cut_in_the_detail_and_says_so(backend: Backend
     assert len(answer.json()["logs"]) == 10_000
     assert answer.headers["x-taskflow-logs-truncated"] == "shown=10000; total=10001"
     assert len((await get(backend, "/tasks/t1/logs.txt")).text.splitlines()) == 10_001
+
+
+async def test_a_separator_is_no_line_where_it_is_said_how_many_are_shown(backend: Backend) -> None:
+    lines = [line(n, 0 if n <= 5000 else 1) for n in range(1, 10_002)]
+    backend.write([task(attempts=2, log_count=10_001)], [attempt(0), attempt(1)], lines)
+    answer = await get(backend, "/tasks/t1")
+    assert (len(answer.json()["logs"]), answer.json()["logs"][5000]) == (10_001, "--- Retry 1 ---")
+    assert answer.headers["x-taskflow-logs-truncated"] == "shown=10000; total=10001"
 
 
 async def test_a_huge_field_is_cut_and_says_so(backend: Backend) -> None:
