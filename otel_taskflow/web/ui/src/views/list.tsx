@@ -100,8 +100,12 @@ function Removable({ text, without }: { text: string; without: ListView }) {
   );
 }
 
+/** What is being typed is the input's own: a list that is drawn again does not take it back. */
 function NameFilter({ list }: { list: ListView }) {
   const input = useRef<HTMLInputElement>(null);
+  useLayoutEffect(() => {
+    if (input.current) input.current.value = list.name ?? "";
+  }, [list.name]);
   const submit = () => {
     const name = input.current?.value.trim() || null;
     if (name !== list.name) go({ ...list, name });
@@ -118,7 +122,7 @@ function NameFilter({ list }: { list: ListView }) {
       <label class="hidden" for="name-filter">
         Task name
       </label>
-      <input ref={input} id="name-filter" type="search" placeholder="Task name" list="names" value={list.name ?? ""} onChange={submit} autocomplete="off" spellcheck={false} />
+      <input ref={input} id="name-filter" type="search" placeholder="Task name" list="names" onChange={submit} autocomplete="off" spellcheck={false} />
       <datalist id="names">
         {names(tasks.value).map((name) => (
           <option key={name} value={name} />
