@@ -1,5 +1,7 @@
 /** A Python traceback as a list of frames. What is not understood stays text. Pure. */
 
+import { plural } from "./format";
+
 export interface Frame {
   readonly file: string;
   readonly line: number;
@@ -9,9 +11,9 @@ export interface Frame {
   readonly own: boolean;
 }
 
-/** One exception of a chain, outermost cause first, as Python prints them. */
+/** One exception of a chain, outermost cause first, as Python prints them. One that was never raised has no frames. */
 export interface Section {
-  /** Why this follows the one before, e.g. `During handling of the above exception, ...`. */
+  /** Why this follows the one before, e.g. `During handling of the above exception, ...`, or how much is left out before it. */
   readonly link: string | null;
   readonly frames: Frame[];
   /** The exception itself, `Type: message`, maybe over several lines. */
@@ -23,11 +25,30 @@ const HEADER = "Traceback (most recent call last):";
 const LINK = /^(The above exception was the direct cause|During handling of the above exception)/;
 const FOREIGN = /[\\/](site-packages|dist-packages|lib[\\/]python\d[\d.]*)[\\/]|^<frozen |[\\/]lib[\\/]python3/;
 
+/** Stands alone in a line where the middle of a long text was left out; the number is the whole text's. */
+const CUT = /^…\[cut: (\d+) characters\]$/m;
+
 /** Frames by exception; null if the text has none, and is to be shown as it is. */
 export function parseStack(text: string): Section[] | null {
   // Groups of exceptions are drawn as a tree with bars: their text says more than a list of frames could.
   if (/^\s*[+|] /m.test(text)) return null;
   const sections: Section[] = [];
+  const cut = CUT.exec(text);
+  if (cut === null) {
+    addChain(sections, text);
+  } else {
+    const head = text.slice(0, Math.max(0, cut.index - 1));
+    const tail = text.slice(cut.index + cut[0].length + 1);
+    addChain(sections, withoutTornEnd(head));
+    addRest(sections, tail, `${plural(Number(cut[1]) - characters(head) - characters(tail), "character is", "characters are")} left out here.`);
+  }
+  return sections.some((each) => each.frames.length > 0) ? sections : null;
+}
+
+/** As Python counts them. */
+const characters = (text: string): number => [...text].length;
+
+function addChain(sections: Section[], text: string): void {
   let link: string | null = null;
   for (const block of text.split(/\n\n/)) {
     const first = block.split("\n", 1)[0] ?? "";
@@ -37,16 +58,29 @@ export function parseStack(text: string): Section[] | null {
       sections.push(section(block.split("\n").slice(1), link));
       link = null;
     } else {
-      appendText(sections, block);
+      addText(sections, block, link);
+      link = null;
     }
   }
-  return sections.some((each) => each.frames.length > 0) ? sections : null;
 }
 
-/** A message may have empty lines of its own. */
-function appendText(sections: Section[], block: string): void {
-  const last = sections.pop();
+/** A message may have empty lines of its own; what stands first, or behind a link, is an exception without frames. */
+function addText(sections: Section[], block: string, link: string | null): void {
+  const last = link === null ? sections.pop() : undefined;
   if (last) sections.push({ ...last, conclusion: `${last.conclusion}\n\n${block}`.trimEnd() });
+  else if (block.trim()) sections.push({ link, frames: [], conclusion: block.trimEnd() });
+}
+
+/** A line of a frame that ends early says nothing; the begin of a message does. */
+const withoutTornEnd = (head: string): string => head.replace(/\n\s[^\n]*$/, "");
+
+/** What follows the part that was left out: whole frames and the end of the exception that they belong to, then the rest. */
+function addRest(sections: Section[], tail: string, link: string): void {
+  const [block = "", ...others] = tail.split(/\n\n/);
+  const lines = block.split("\n");
+  const isOfFrames = lines.slice(1).some((line) => FRAME.test(line));
+  sections.push(section(isOfFrames ? lines.slice(lines.findIndex((line, index) => index > 0 && FRAME.test(line))) : lines, link));
+  addChain(sections, others.join("\n\n"));
 }
 
 function section(lines: string[], link: string | null): Section {

@@ -107,13 +107,15 @@ function Stack({ text }: { text: string }) {
 function SectionView({ section }: { section: Section }) {
   return (
     <>
-      {section.link ? <p class="stack-link">{section.link}</p> : null}
-      <ol class="frames">
-        {fold(section.frames).map((piece, index) => (
-          <PieceView key={index} piece={piece} />
-        ))}
-      </ol>
-      <p class="conclusion code">{visible(section.conclusion)}</p>
+      {section.link ? <p class="stack-link">{visible(section.link)}</p> : null}
+      {section.frames.length > 0 ? (
+        <ol class="frames">
+          {fold(section.frames).map((piece, index) => (
+            <PieceView key={index} piece={piece} />
+          ))}
+        </ol>
+      ) : null}
+      {section.conclusion ? <p class="conclusion code">{visible(section.conclusion)}</p> : null}
     </>
   );
 }
