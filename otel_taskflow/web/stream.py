@@ -35,7 +35,6 @@ _LINES_AN_EVENT = 500
 _MAX_CATCH_UP = 200
 _MAX_CHANGES = 1000
 _REMEMBERED_LINES = 4000
-_KEEP_ALIVE = ": keep-alive\n\n"
 
 
 class StreamLimit:
@@ -171,7 +170,7 @@ class _Stream:
                 yield told
             texts, number = await in_time(self._news(number))
             if texts or not told:
-                yield "".join(texts) or _KEEP_ALIVE
+                yield "".join(texts) or self._sign_of_life()
 
     async def _wait(self, number: int, patience: float) -> None:
         """Until there is something to say: a batch of this number, or another state of health."""
@@ -206,7 +205,12 @@ class _Stream:
     async def _hello(self) -> list[str]:
         change = self._shown if self.resume_from is None else self.resume_from
         metrics = await read_metrics(self.api.backend)
-        return ["retry: 1000\n\n", _event("hello", change, {"change": self._shown, "metrics": metrics})]
+        told = {"change": self._shown, "metrics": metrics, "alive_every": self.keep_alive}
+        return ["retry: 1000\n\n", _event("hello", change, told)]
+
+    def _sign_of_life(self) -> str:
+        """An event, not a comment: browsers tell a page nothing of comments."""
+        return _event("alive", self._shown, {})
 
     async def _catch_up(self) -> list[str]:
         """What was missed between the last event of the earlier connection and now."""

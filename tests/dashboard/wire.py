@@ -1,4 +1,4 @@
-"""A wire between browser and server that a test can cut."""
+"""A wire between browser and server that a test can cut, or let a connection die on without a word."""
 
 from __future__ import annotations
 
@@ -7,14 +7,21 @@ import socket
 import threading
 from collections.abc import Iterator
 
+STREAM = b"GET /tasks/dashboard/stream"
+
 
 class Wire:
-    """Passes bytes on in both directions. While it is cut, connections end at once."""
+    """Passes bytes on in both directions. While it is cut, connections end at once.
+
+    Connections that carry a live stream can be made silent: what is sent on them arrives nowhere, and nobody is told.
+    """
 
     def __init__(self, port: int) -> None:
         self._target = ("127.0.0.1", port)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._open: set[socket.socket] = set()
+        self._streams: set[socket.socket] = set()
+        self._silent: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._is_cut = False
         threading.Thread(target=self._accept, daemon=True).start()
@@ -33,6 +40,11 @@ class Wire:
     def mend(self) -> None:
         with self._lock:
             self._is_cut = False
+
+    def silence_streams(self) -> None:
+        """The streams that are open now; later ones are heard."""
+        with self._lock:
+            self._silent |= self._streams
 
     def close(self) -> None:
         self.cut()
@@ -61,7 +73,11 @@ class Wire:
     def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
-                sink.sendall(data)
+                with self._lock:
+                    self._streams |= {source, sink} if STREAM in data else set()
+                    is_silent = source in self._silent
+                if not is_silent:
+                    sink.sendall(data)
         with contextlib.suppress(OSError):
             sink.shutdown(socket.SHUT_RDWR)
         with self._lock:

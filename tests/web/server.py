@@ -64,22 +64,27 @@ class Stream:
         self.response = response
         self._lines = response.aiter_lines()
 
-    async def next(self) -> Event | None:
-        """The next event; None when the stream has ended."""
+    async def next(self, *, is_sign_enough: bool = False) -> Event | None:
+        """The next event; unless a sign of life is enough, one that tells something. None when the stream has ended."""
         with anyio.fail_after(PATIENCE):
-            fields: dict[str, str] = {}
-            async for line in self._lines:
-                name, _, value = line.partition(": ")
-                if line and name:
-                    fields[name] = value
-                elif "event" in fields:
-                    return Event(int(fields["id"]), fields["event"], json.loads(fields["data"]))
+            while (event := await self._read()) is not None and event.name == "alive" and not is_sign_enough:
+                pass
+            return event
+
+    async def _read(self) -> Event | None:
+        fields: dict[str, str] = {}
+        async for line in self._lines:
+            name, _, value = line.partition(": ")
+            if line and name:
+                fields[name] = value
+            elif "event" in fields:
+                return Event(int(fields["id"]), fields["event"], json.loads(fields["data"]))
         return None
 
     async def until(self, name: str) -> Event:
         """The next event of this name."""
         while True:
-            event = await self.next()
+            event = await self.next(is_sign_enough=name == "alive")
             assert event is not None, f"the stream ended before {name!r}"
             if event.name == name:
                 return event

@@ -22,6 +22,12 @@ const FIRST_RETRY = 1000;
 const LAST_RETRY = 15_000;
 /** A page that nobody sees gives its connection back: browsers allow few to one server. */
 const HIDDEN_FOR = 30_000;
+/** A connection can die without a word. Where nothing is heard for so many signs of life, another one is opened; */
+const SIGNS_MISSED = 2.5;
+/** but not sooner than this: the server's store may take ten seconds to answer, */
+const LEAST_SILENCE = 15_000;
+/** nor later than a timer can tell. */
+const MOST_SILENCE = 86_400_000;
 
 export class Live {
   readonly connection = signal<Connection>("connecting");
@@ -34,6 +40,8 @@ export class Live {
   private retry: ReturnType<typeof setTimeout> | undefined;
   private alarm: ReturnType<typeof setTimeout> | undefined;
   private sleep: ReturnType<typeof setTimeout> | undefined;
+  private silence: ReturnType<typeof setTimeout> | undefined;
+  private longestSilence = 75_000;
 
   constructor(
     private readonly address: string,
@@ -44,7 +52,8 @@ export class Live {
     document.addEventListener("visibilitychange", () => this.seen(!document.hidden));
     // A page that comes back from the browser's cache has lost its connection without a word.
     addEventListener("pageshow", (event) => event.persisted && this.openAgain());
-    addEventListener("online", () => this.connection.value === "lost" && this.openAgain());
+    // Connections of the network before are dead, whatever they seem to be.
+    addEventListener("online", () => this.source !== null && this.openAgain());
   }
 
   /** Follow all tasks, and the log and attempts of this one, or the figures of all parts. */
@@ -63,10 +72,12 @@ export class Live {
     source.onerror = () => this.broken(source);
     this.listen(source);
     this.worry();
+    this.heard();
   }
 
   private close(): void {
     clearTimeout(this.retry);
+    clearTimeout(this.silence);
     this.source?.close();
     this.source = null;
   }
@@ -76,10 +87,16 @@ export class Live {
       source.addEventListener(name, (event) => {
         const message = event as MessageEvent<string>;
         const change = changeOf(message.lastEventId);
+        this.heard();
         act(JSON.parse(message.data) as T, change);
         this.change = Math.max(this.change, change);
       });
-    on<{ change: number; metrics: Metrics }>("hello", (data) => this.listeners.tasks([], data.metrics, data.change));
+    on<{ change: number; metrics: Metrics; alive_every: number }>("hello", (data) => {
+      this.longestSilence = Math.min(MOST_SILENCE, Math.max(LEAST_SILENCE, data.alive_every * 1000 * SIGNS_MISSED));
+      this.heard();
+      this.listeners.tasks([], data.metrics, data.change);
+    });
+    on<object>("alive", () => undefined);
     on<{ tasks: Task[]; metrics: Metrics }>("tasks", (data, change) => this.listeners.tasks(data.tasks, data.metrics, change));
     on<{ task_id: string; attempts: Attempt[] }>("attempts", (data, change) => this.listeners.attempts(data.task_id, data.attempts, change));
     on<{ task_id: string; entries: LogEntry[] }>("logs", (data) => this.listeners.logs(data.task_id, data.entries));
@@ -96,6 +113,11 @@ export class Live {
     this.alarm = undefined;
     this.retryIn = FIRST_RETRY;
     this.connection.value = "live";
+  }
+
+  private heard(): void {
+    clearTimeout(this.silence);
+    this.silence = setTimeout(() => this.openAgain(), this.longestSilence);
   }
 
   private broken(source: EventSource): void {
