@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from otel_taskflow.stores import open_store
 from otel_taskflow.web.pages import STATIC
 from tests.conftest import require, require_program
 from tests.dashboard.shop import Shop
@@ -110,6 +111,26 @@ def open_window(browser: Browser, shop: Shop) -> Iterator[Window]:
         yield window
         context.close()
     assert errors + [message.text for message in said if is_complaint(message, window)] == []
+
+
+def show(page: Page, *, is_hidden: bool) -> None:
+    """A headless browser shows all of its pages: tell this one that it is hidden, or seen again."""
+    page.evaluate(
+        """(isHidden) => {
+            Object.defineProperty(document, "hidden", { value: isHidden, configurable: true });
+            document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        is_hidden,
+    )
+
+
+def forget_finished_tasks(folder: Path) -> None:
+    """As retention does when their time is over."""
+    store = open_store(None, folder)
+    store.writer.open()
+    while store.writer.prune(time.time_ns(), 2**62):
+        pass
+    store.writer.close()
 
 
 def is_complaint(message: ConsoleMessage, window: Window) -> bool:

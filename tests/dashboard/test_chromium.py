@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.dashboard.conftest import UNKNOWN, Window
+from tests.dashboard.conftest import UNKNOWN, Window, show
 from tests.dashboard.shop import HOSTILE_AS_SHOWN
 from tests.dashboard.wire import wire_to
 
 pytest.importorskip("playwright")
-from playwright.sync_api import Page, Request, ViewportSize, expect
+from playwright.sync_api import Request, ViewportSize, expect
 
 pytestmark = [pytest.mark.chromium, pytest.mark.once]
 
@@ -313,17 +313,6 @@ def test_a_glance_at_another_tab_does_not_break_the_stream(window: Window) -> No
 
 def is_stream(request: Request) -> bool:
     return "/dashboard/stream" in request.url
-
-
-def show(page: Page, *, is_hidden: bool) -> None:
-    """A headless browser shows all of its pages: tell this one that it is hidden, or seen again."""
-    page.evaluate(
-        """(isHidden) => {
-            Object.defineProperty(document, "hidden", { value: isHidden, configurable: true });
-            document.dispatchEvent(new Event("visibilitychange"));
-        }""",
-        is_hidden,
-    )
 
 
 def test_a_cut_connection_is_told_and_nothing_is_missing_after_it(window: Window) -> None:

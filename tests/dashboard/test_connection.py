@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.dashboard.conftest import Window
+from tests.dashboard.conftest import Window, forget_finished_tasks, show
 from tests.dashboard.wire import wire_to
 
 pytest.importorskip("playwright")
@@ -33,3 +34,58 @@ def test_a_connection_that_died_without_a_word_is_replaced(window: Window, sign:
         expect(page.locator(".row-link")).to_have_text(["charge"])
         expect(page.get_by_text("Live")).to_be_visible()
         page.goto("about:blank")
+
+
+def break_stream(window: Window) -> None:
+    """Let the page open its stream again."""
+    window.page.evaluate("dispatchEvent(new Event('online'))")
+
+
+@pytest.mark.parametrize("is_seen_before", [True, False], ids=["from the list", "by its address"])
+def test_a_task_that_is_kept_no_more_is_not_shown_and_the_page_stays_live(
+    window: Window, tmp_path: Path, *, is_seen_before: bool
+) -> None:
+    page = window.page
+    window.expects_failures = True
+    task_id = window.add("charge")
+    window.wait_until(task_id, "Success")
+    if is_seen_before:
+        page.keyboard.press("Escape")
+        expect(page.locator(".row-link")).to_have_text(["charge"])
+    forget_finished_tasks(tmp_path)
+    if is_seen_before:
+        page.locator(".row-link").click()
+    else:
+        break_stream(window)
+    expect(page.get_by_role("heading", name="This task is not kept here")).to_be_visible()
+    expect(page.get_by_text("Connection lost.")).to_be_hidden()
+    page.keyboard.press("2")
+    expect(page.get_by_role("heading", name="This task is not kept here")).to_be_visible()
+    page.get_by_role("link", name="Show all tasks").click()
+    expect(page.get_by_role("heading", name="No tasks yet")).to_be_visible()
+    window.add("refuse")
+    expect(page.locator(".row-link")).to_have_text(["refuse"])
+
+
+def test_a_session_that_has_ended_is_told_and_goes_on_where_somebody_signs_in_again(window: Window) -> None:
+    page = window.page
+    window.expects_failures = True
+    window.add("charge")
+    expect(page.locator(".row-link")).to_have_text(["charge"])
+    page.context.clear_cookies()
+    break_stream(window)
+    expect(page.get_by_text("Your session has ended.")).to_be_visible()
+    expect(page.locator(".connection")).to_have_text("Signed out")
+    page.wait_for_timeout(3000)
+    expect(page.get_by_text("connects again by itself")).to_be_hidden()
+    other = page.context.new_page()
+    other.goto(f"{window.server.base}/tasks/dashboard?token={window.token}")
+    window.add("refuse")
+    show(page, is_hidden=False)
+    expect(page.locator(".row-link")).to_have_text(["refuse", "charge"])
+    expect(page.get_by_text("Live")).to_be_visible()
+    expect(page.get_by_text("Your session has ended.")).to_be_hidden()
+    page.context.clear_cookies()
+    page.locator(".row-link").first.click()
+    page.get_by_role("button", name="Reload it").click()
+    expect(page.get_by_role("heading", name="Who is there?")).to_be_visible()

@@ -1,6 +1,6 @@
 /** Requests to the JSON API, and what to tell people when one fails. */
 
-import type { Detail, LogPage, Seed, Task } from "./model";
+import type { Detail, LogPage, Metrics, Seed, Task } from "./model";
 import { type Level, type ListView, withQuery } from "./url";
 
 /** An answer that is none, with the server's own words about it. */
@@ -8,8 +8,15 @@ export class ApiError extends Error {
   constructor(
     readonly status: number,
     detail: string,
+    /** What is not in the store yet may be on its way. */
+    readonly isBehind = false,
   ) {
     super(detail);
+  }
+
+  /** What was asked for is not there, and will not come. */
+  get isGone(): boolean {
+    return this.status === 404 && !this.isBehind;
   }
 }
 
@@ -35,6 +42,8 @@ export interface LogQuestion {
 export class Api {
   /** Milliseconds by which the server's clock is ahead; what is below the resolution of its header counts as none. */
   skew = 0;
+  /** Told with each answer: does the server let us in? */
+  onAnswer: (isLetIn: boolean) => void = () => undefined;
 
   constructor(private readonly base: string) {}
 
@@ -46,6 +55,10 @@ export class Api {
 
   async task(id: string): Promise<Detail> {
     return (await (await this.send(this.path(id))).json()) as Detail;
+  }
+
+  async metrics(): Promise<Metrics> {
+    return (await (await this.send(`${this.base}/metrics`)).json()) as Metrics;
   }
 
   async logs(id: string, question: LogQuestion): Promise<LogPage> {
@@ -75,7 +88,8 @@ export class Api {
   private async send(path: string, init: RequestInit = {}): Promise<Response> {
     const response = await fetch(path, { credentials: "same-origin", ...init });
     this.noteTime(response.headers.get("date"));
-    if (!response.ok) throw new ApiError(response.status, await detailOf(response));
+    if (response.ok || response.status === 401) this.onAnswer(response.ok);
+    if (!response.ok) throw new ApiError(response.status, await detailOf(response), response.headers.has("x-taskflow-behind"));
     return response;
   }
 

@@ -13,9 +13,12 @@ export interface Listeners {
   health(health: Health): void;
   /** Too much was missed: read everything again; what is known may be wrong if the store began anew. */
   resync(isAnew: boolean): void;
+  /** The server does not give the stream; it does not say why. */
+  refused(): void;
 }
 
-export type Connection = "connecting" | "live" | "lost";
+/** `ended`: the server does not let us in any more, so nothing is tried until somebody has signed in again. */
+export type Connection = "connecting" | "live" | "lost" | "ended";
 
 const PATIENCE = 2500;
 const FIRST_RETRY = 1000;
@@ -34,7 +37,8 @@ export class Live {
   /** The last change seen. */
   change: number;
   private source: EventSource | null = null;
-  private task: string | null = null;
+  /** The task whose log and attempts are followed. */
+  task: string | null = null;
   private wholeHealth = false;
   private retryIn = FIRST_RETRY;
   private retry: ReturnType<typeof setTimeout> | undefined;
@@ -60,6 +64,21 @@ export class Live {
   open(task: string | null, wholeHealth = false): void {
     this.task = task;
     this.wholeHealth = wholeHealth;
+    this.openAgain();
+  }
+
+  /** The session has ended. */
+  end(): void {
+    this.close();
+    clearTimeout(this.alarm);
+    this.alarm = undefined;
+    this.connection.value = "ended";
+  }
+
+  /** The server lets us in: if it did not before, go on. */
+  goOn(): void {
+    if (this.connection.value !== "ended") return;
+    this.connection.value = "connecting";
     this.openAgain();
   }
 
@@ -127,13 +146,15 @@ export class Live {
     clearTimeout(this.retry);
     this.retry = setTimeout(() => this.openAgain(), this.retryIn);
     this.retryIn = Math.min(LAST_RETRY, this.retryIn * 2);
+    this.listeners.refused();
   }
 
   /** A short break is nobody's business; further failures do not put the alarm off. */
   private worry(): void {
     this.alarm ??= setTimeout(() => {
       this.alarm = undefined;
-      if (this.source && this.source.readyState !== EventSource.OPEN) this.connection.value = "lost";
+      const isOut = this.connection.value === "ended";
+      if (this.source && this.source.readyState !== EventSource.OPEN && !isOut) this.connection.value = "lost";
     }, PATIENCE);
   }
 

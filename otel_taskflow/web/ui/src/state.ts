@@ -60,7 +60,9 @@ const live = new Live(`${seed.base}/dashboard/stream`, seed.initial?.change ?? -
   logs: (id, entries) => log.value?.id === id && log.value.add(entries),
   health: (news) => (health.value = news),
   resync: (isAnew) => void readAgain(isAnew),
+  refused: () => void askWhy(),
 });
+api.onAnswer = (isLetIn) => (isLetIn ? live.goOn() : live.end());
 export const connection = live.connection;
 
 /** Show what came with the page, then follow. */
@@ -211,8 +213,28 @@ async function readDetail(id: string): Promise<void> {
     });
   } catch (error) {
     if (detail.value?.id !== id) return;
-    if (error instanceof ApiError && error.status === 404) detail.value = { ...detail.value, missing: true };
-    else detailProblem.value = explain("This task cannot be read.", error);
+    if (!(error instanceof ApiError && error.status === 404)) detailProblem.value = explain("This task cannot be read.", error);
+    else if (error.isGone) taskIsGone(id);
+    else detail.value = { ...detail.value, missing: true };
+  }
+}
+
+/** Nothing is told of it any more, and its own stream is refused. */
+function taskIsGone(id: string): void {
+  batch(() => {
+    tasks.value = store.forget(tasks.value, [id]);
+    if (detail.value?.id === id) detail.value = { ...detail.value, missing: true };
+  });
+  if (live.task === id) live.open(null);
+}
+
+/** Why is the stream refused? That the session has ended is told with every answer. */
+async function askWhy(): Promise<void> {
+  const id = live.task;
+  try {
+    await (id === null ? api.metrics() : api.logs(id, { limit: 1 }));
+  } catch (error) {
+    if (id !== null && error instanceof ApiError && error.isGone) taskIsGone(id);
   }
 }
 

@@ -89,6 +89,13 @@ export function list(state: Tasks, view: ListView, window: Window): Listing {
   return { tasks: found.slice(0, window.limit), held, more: found.length > window.limit };
 }
 
+export function forget(state: Tasks, ids: readonly string[]): Tasks {
+  if (!ids.some((id) => state.rows.has(id))) return state;
+  const rows = new Map(state.rows);
+  for (const id of ids) rows.delete(id);
+  return { ...state, rows };
+}
+
 /** Forget the oldest rows but for those to keep. Returns the same state when it is small enough. */
 export function prune(state: Tasks, size: number, keep: ReadonlySet<string>): Tasks {
   if (state.rows.size <= size * 2) return state;

@@ -53,7 +53,7 @@ function Header() {
   );
 }
 
-const STATES = { connecting: "Connecting", live: "Live", lost: "Reconnecting" } as const;
+const STATES = { connecting: "Connecting", live: "Live", lost: "Reconnecting", ended: "Signed out" } as const;
 
 function Connection() {
   const state = connection.value;
@@ -66,6 +66,17 @@ function Connection() {
 }
 
 function LostBanner() {
+  if (connection.value === "ended") {
+    return (
+      <div class="banner" role="status">
+        <strong>Your session has ended.</strong> This page shows what was last known.{" "}
+        <button type="button" class="button" onClick={() => location.reload()}>
+          Reload it
+        </button>{" "}
+        to sign in again.
+      </div>
+    );
+  }
   if (connection.value !== "lost") return null;
   return (
     <div class="banner" role="status">
