@@ -209,6 +209,18 @@ def test_what_tasks_say_is_text(window: Window) -> None:
     assert page.locator("img").count() == 0
 
 
+def test_whole_numbers_are_shown_digit_by_digit(window: Window) -> None:
+    page = window.page
+    number = "1234567890123456789"
+    task_id = window.add("flaky", int(number))
+    expect(page.locator(".remark")).to_have_text(number)  # told by the stream
+    window.wait_until(task_id, "Success")
+    expect(page.locator(".arguments")).to_contain_text(number)  # came with the page
+    window.open(f"/tasks/{task_id}?tab=logs&line=1&extras=1")  # asked for
+    expect(page.locator(".log-row").first.locator(".chip")).to_have_text(f"number{number}")
+    expect(page.locator(".line-detail")).to_contain_text(number)
+
+
 @pytest.mark.parametrize(
     ("size", "scheme"),
     [(PHONE, "light"), (PHONE, "dark"), (TABLET, "light"), (WALL, "dark")],

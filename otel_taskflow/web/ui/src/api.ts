@@ -1,5 +1,6 @@
 /** Requests to the JSON API, and what to tell people when one fails. */
 
+import { parse } from "./json";
 import type { Detail, LogPage, Metrics, Seed, Task } from "./model";
 import { type Level, type ListView, withQuery } from "./url";
 
@@ -50,21 +51,21 @@ export class Api {
   async list(view: ListView, limit: number, cursor: string | null): Promise<TaskPage> {
     const query = { status: view.status, func_name: view.name, tag: view.tag, trace_id: view.trace, limit, cursor };
     const response = await this.send(withQuery(this.base, query));
-    return { tasks: (await response.json()) as Task[], cursor: nextCursor(response.headers.get("link")) };
+    return { tasks: (await read(response)) as Task[], cursor: nextCursor(response.headers.get("link")) };
   }
 
   async task(id: string): Promise<Detail> {
-    return (await (await this.send(this.path(id))).json()) as Detail;
+    return (await read(await this.send(this.path(id)))) as Detail;
   }
 
   async metrics(): Promise<Metrics> {
-    return (await (await this.send(`${this.base}/metrics`)).json()) as Metrics;
+    return (await read(await this.send(`${this.base}/metrics`))) as Metrics;
   }
 
   async logs(id: string, question: LogQuestion): Promise<LogPage> {
     const { after = null, limit, level = null, attempt = null } = question;
     const response = await this.send(withQuery(`${this.path(id)}/logs`, { after, limit, level, attempt }));
-    return (await response.json()) as LogPage;
+    return (await read(response)) as LogPage;
   }
 
   /** Retry or cancel. The row of the new task, or of the cancelled one. */
@@ -73,7 +74,7 @@ export class Api {
       method: "POST",
       headers: { "X-Otel-Taskflow": "1" },
     });
-    return ((await response.json()) as { task: Task }).task;
+    return ((await read(response)) as { task: Task }).task;
   }
 
   /** Where the whole log is plain text. */
@@ -121,10 +122,12 @@ export function nextCursor(link: string | null): string | null {
   return query === undefined ? null : new URLSearchParams(query).get("cursor");
 }
 
+const read = async (response: Response): Promise<unknown> => parse(await response.text());
+
 async function detailOf(response: Response): Promise<string> {
   const fallback = `The server answered ${response.status} ${response.statusText}`.trim();
   try {
-    const { detail } = (await response.json()) as { detail?: unknown };
+    const { detail } = (await read(response)) as { detail?: unknown };
     if (typeof detail === "string") return detail;
     return Array.isArray(detail) ? detail.map((each) => String((each as { msg?: unknown }).msg)).join("; ") : fallback;
   } catch {

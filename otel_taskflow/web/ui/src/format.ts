@@ -1,5 +1,7 @@
 /** Numbers, times and values as people read them. Pure; times are shown local, the full UTC goes into the title. */
 
+import { write } from "./json";
+
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
@@ -12,7 +14,7 @@ const dayAndYear = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "sh
 
 export const NOTHING = "–";
 
-export const count = (value: number): string => counts.format(value);
+export const count = (value: number | bigint): string => counts.format(value);
 
 /** Three significant figures at most: `0.4 ms`, `340 ms`, `2.41 s`, `3 min 12 s`, `2 h 05 min`. */
 export function duration(seconds: number | null | undefined): string {
@@ -69,12 +71,12 @@ export function preciseTime(iso: string): string {
 export const utc = (iso: string): string => `${iso.replace("T", " ").replace(/(Z|\+00:00)$/, "")} UTC`;
 
 /** A JSON value in one line: strings as they are, everything else as JSON. */
-export const value = (thing: unknown): string => (typeof thing === "string" ? thing : (JSON.stringify(thing) ?? ""));
+export const value = (thing: unknown): string => (typeof thing === "string" ? thing : write(thing));
 
 /** `order_id=4711, 3` for a task's arguments. */
 export function call(args: readonly unknown[] | null | undefined, kwargs: Record<string, unknown> | null | undefined): string {
-  const positional = (args ?? []).map((each) => JSON.stringify(each) ?? "");
-  const named = Object.entries(kwargs ?? {}).map(([name, each]) => `${name}=${JSON.stringify(each) ?? ""}`);
+  const positional = (args ?? []).map((each) => write(each));
+  const named = Object.entries(kwargs ?? {}).map(([name, each]) => `${name}=${write(each)}`);
   return [...positional, ...named].join(", ");
 }
 

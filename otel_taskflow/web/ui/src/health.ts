@@ -3,7 +3,7 @@
 import { ago, count, visible } from "./format";
 import type { Health, Part, Wellness } from "./model";
 
-type Value = number | string | boolean | null;
+type Value = number | bigint | string | boolean | null;
 
 export interface Flow {
   signal: string;
@@ -69,7 +69,7 @@ function flow(signal: string, get: (name: string) => Value, figures: Record<stri
 
 function waiting(messages: number, size: number, oldest: Value, now: number): string {
   if (messages === 0) return "0";
-  const age = typeof oldest === "number" ? ` · oldest ${ago(new Date(oldest / 1e6).toISOString(), now)}` : "";
+  const age = oldest === null ? "" : ` · oldest ${ago(new Date(Number(oldest) / 1e6).toISOString(), now)}`;
   return `${count(messages)} · ${bytes(size)}${age}`;
 }
 
@@ -89,6 +89,6 @@ export function facts(part: Part): (readonly [string, string])[] {
 
 function shown(name: string, value: Value): string {
   if (typeof value === "boolean") return value ? "yes" : "no";
-  if (typeof value !== "number") return visible(String(value));
-  return /bytes$|^budget$/.test(name) ? bytes(value) : count(value);
+  if (typeof value === "string" || value === null) return visible(value ?? "");
+  return /bytes$|^budget$/.test(name) ? bytes(Number(value)) : count(value);
 }

@@ -2,6 +2,7 @@
 
 import { signal } from "@preact/signals";
 
+import { parse } from "./json";
 import type { Attempt, Health, LogEntry, Metrics, Task } from "./model";
 import { changeOf } from "./store";
 import { withQuery } from "./url";
@@ -107,7 +108,7 @@ export class Live {
         const message = event as MessageEvent<string>;
         const change = changeOf(message.lastEventId);
         this.heard();
-        act(JSON.parse(message.data) as T, change);
+        act(parse(message.data) as T, change);
         this.change = Math.max(this.change, change);
       });
     on<{ change: number; metrics: Metrics; alive_every: number }>("hello", (data) => {

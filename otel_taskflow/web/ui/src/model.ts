@@ -106,7 +106,7 @@ export interface Part {
   why: string;
   remedy: string;
   /** Only where all parts are told. */
-  figures?: Record<string, number | string | boolean | null>;
+  figures?: Record<string, number | bigint | string | boolean | null>;
 }
 
 export interface Health {

@@ -4,6 +4,7 @@ import { batch, computed, effect, signal } from "@preact/signals";
 
 import { ApiError, explain, makeApi, type Problem } from "./api";
 import { type Attempts, inOrder, merge as mergeAttempts, NO_ATTEMPTS } from "./attempts";
+import { parse as parseJson } from "./json";
 import { Live } from "./live";
 import { LogController } from "./log-controller";
 import { type Attempt, type Health, isFinal, type Seed, shown, type Task, type TaskSeed } from "./model";
@@ -22,7 +23,7 @@ export interface DetailState {
   missing: boolean;
 }
 
-const written = JSON.parse(document.getElementById("data")?.textContent ?? "null") as Seed;
+const written = parseJson(document.getElementById("data")?.textContent ?? "null") as Seed;
 export const seed: Seed = { ...written, base: baseOf(location.pathname, written.base) };
 export const api = makeApi(seed);
 

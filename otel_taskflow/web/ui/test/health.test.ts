@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { bytes, facts, flows, partName, sentence, troubled } from "../src/health";
+import { parse } from "../src/json";
 import type { Part } from "../src/model";
 
 const NOW = Date.parse("2026-01-01T12:00:00Z");
@@ -40,6 +41,11 @@ test("a destination tells for each signal what waits, went, was lost, and how mu
   assert.equal(traces?.trouble, "it answered 503");
   assert.deepEqual(logs?.facts.map(([, text]) => text), ["0", "0 · 0 B", "0", "known after a minute"]);
   assert.equal(logs?.trouble, "bad <b>record</b>\\u202e");
+});
+
+test("a time in nanoseconds is read, though its digits are more than a number of JavaScript holds", () => {
+  const text = `{"part": "destination:tempo", "figures": {"traces.backlog": 1, "traces.oldest": ${NOW - 60_000}123457}, "state": "ok", "why": "", "remedy": ""}`;
+  assert.deepEqual(flows(parse(text) as Part, NOW)[0]?.facts[0], ["Waiting", "1 · 0 B · oldest 1 min ago"]);
 });
 
 test("parts have names for people", () => {

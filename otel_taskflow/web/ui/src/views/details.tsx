@@ -5,6 +5,7 @@ import { useLayoutEffect } from "preact/hooks";
 
 import { linksOfRequest, linksOfTask, type Ready } from "../deep-links";
 import { duration, plural, visible } from "../format";
+import { write } from "../json";
 import { type Attempt, shown, type Task } from "../model";
 import { address, go, log, now, seed } from "../state";
 import { EVERYTHING, tagText, type TaskView, taskView } from "../url";
@@ -93,7 +94,7 @@ function Arguments({ task }: { task: Task }) {
         {rows.map(([name, value]) => (
           <div key={name}>
             <dt>{visible(name)}</dt>
-            <dd class="code">{visible(JSON.stringify(value, null, 2))}</dd>
+            <dd class="code">{visible(write(value, 2))}</dd>
           </div>
         ))}
       </dl>

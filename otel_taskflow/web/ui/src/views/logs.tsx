@@ -2,6 +2,7 @@
 
 import { linksOfLine } from "../deep-links";
 import { count, plural, value, visible } from "../format";
+import { write } from "../json";
 import { type LogController } from "../log-controller";
 import { type Attempt, isFinal, type LogEntry, type Task } from "../model";
 import { address, api, go, log, seed } from "../state";
@@ -138,7 +139,7 @@ function Line({ entry, task, attempt, view }: { entry: LogEntry; task: Task; att
           {extras.map(([name, each]) => (
             <div key={name}>
               <dt>{visible(name)}</dt>
-              <dd class="code">{visible(typeof each === "object" ? JSON.stringify(each, null, 2) : value(each))}</dd>
+              <dd class="code">{visible(typeof each === "object" ? write(each, 2) : value(each))}</dd>
             </div>
           ))}
         </dl>
