@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,14 +31,16 @@ class Shop:
         self.app = FastAPI()
         self.app.post("/shop/{name}")(self._add())
         self.attempts_to_fail = 2
+        self.may_go_on = threading.Event()
         for function in (charge, refuse, report, hostile, patient):
             self.manager.task(name=function.__name__)(function)
         self.manager.task(retries=2, delay=0.3, name="flaky")(self.flaky)
+        self.manager.task(name="talk")(self.talk)
         TaskAdmin(self.app, self.manager, title="The shop", display_func_args=True, links=links)
 
     def _add(self) -> Any:
         async def add(name: str, number: int = 1, tasks: Any = Depends(self.manager.get_tasks)) -> Any:
-            function = self.flaky if name == "flaky" else globals()[name]
+            function = getattr(self, name, None) or globals()[name]
             return tasks.add_task(function, number, tags={"shop": "berlin"})
 
         return add
@@ -49,6 +52,12 @@ class Shop:
             self.attempts_to_fail -= 1
             raise PaymentError(f"the gateway said no, {self.attempts_to_fail} to go")
         task_log("Charged", level="warning")
+
+    def talk(self, number: int) -> None:
+        """Writes a line, and another one when it may go on."""
+        task_log(f"First word of {number}")
+        self.may_go_on.wait(10)
+        task_log(f"Last word of {number}")
 
 
 def charge(number: int) -> None:

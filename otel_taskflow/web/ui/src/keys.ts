@@ -11,7 +11,7 @@ export const SHORTCUTS: readonly (readonly [readonly string[], string])[] = [
   [["j", "k"], "Next, previous task"],
   [["Enter"], "Open the task"],
   [["1", "2", "3", "4"], "Details, Attempts, Logs, Error"],
-  [["↓", "↑"], "Next, previous line of the log, once one is selected"],
+  [["↓", "↑"], "Next, previous line of the log that has the focus"],
   [["Esc"], "Close what is open, back to the list"],
   [["/"], "Filter by name"],
   [["?"], "This list"],

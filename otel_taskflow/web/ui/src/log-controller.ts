@@ -54,12 +54,8 @@ export class LogController {
 
   /** The row of a line, or null if it is not among those that are known. */
   indexOf(seq: number): number | null {
-    if (this.filtered === null) return seq <= this.whole.lines ? this.whole.indexOf(seq) : null;
-    for (let index = 0; index < this.filtered.rows; index += 1) {
-      const row = this.filtered.row(index);
-      if (row.kind === "line" && row.entry.seq === seq) return index;
-    }
-    return null;
+    if (this.filtered !== null) return this.filtered.indexOf(seq);
+    return seq <= this.whole.lines ? this.whole.indexOf(seq) : null;
   }
 
   expect(total: number, attempts: readonly Attempt[]): void {
@@ -85,7 +81,12 @@ export class LogController {
 
   /** Fetch what is missing before the end can be shown. */
   async reachEnd(): Promise<void> {
-    while (this.filtered && !this.filtered.isComplete && !this.isClosed && this.problem.value === null) await this.readOn();
+    while (this.hasMore) await this.readOn();
+  }
+
+  /** Fetch what is missing before this line can be shown; all that is wanted, if the line is none of it. */
+  async reach(seq: number): Promise<void> {
+    while (this.indexOf(seq) === null && this.hasMore) await this.readOn();
   }
 
   /** After a failure, or when too much was missed. */
@@ -97,6 +98,10 @@ export class LogController {
 
   close(): void {
     this.isClosed = true;
+  }
+
+  private get hasMore(): boolean {
+    return this.filtered !== null && !this.filtered.isComplete && !this.isClosed && this.problem.value === null;
   }
 
   private get log(): WholeLog | FilteredLog {

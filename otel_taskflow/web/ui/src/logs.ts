@@ -15,6 +15,8 @@ export type LogRow =
   | { readonly kind: "lost"; readonly seq: number };
 
 export const BLOCK = 1000;
+/** New lines that a filtered log keeps while pages before them are not read. */
+export const MOST_WAITING = 10_000;
 
 /** Rows of the whole log; row numbers are sequence numbers, moved by the separators before them. */
 export class WholeLog {
@@ -142,7 +144,9 @@ export class WholeLog {
 /** Rows of a filtered log, in the order of the server's pages. */
 export class FilteredLog {
   private readonly found: LogRow[] = [];
-  private readonly seen = new Set<number>();
+  /** By sequence number: the row of a line. */
+  private readonly places = new Map<number, number>();
+  private waiting: LogEntry[] = [];
   private lastAttempt: number | null = null;
   cursor: string | null = null;
   isComplete = false;
@@ -152,30 +156,40 @@ export class FilteredLog {
   }
 
   get lines(): number {
-    return this.seen.size;
+    return this.places.size;
   }
 
   row(index: number): LogRow {
     return this.found[index] ?? { kind: "missing", seq: index };
   }
 
+  /** The row of a line, or null if it is not among those that are known. */
+  indexOf(seq: number): number | null {
+    return this.places.get(seq) ?? null;
+  }
+
   add(entries: readonly LogEntry[], cursor: string | null): void {
     this.append(entries);
     this.cursor = cursor;
     this.isComplete = cursor === null;
+    if (this.isComplete) this.append(this.waiting.splice(0));
   }
 
-  /** New lines of the live stream: only when everything before them is there. */
+  /**
+   * New lines of the live stream: they wait until everything before them is there. Those that came since the last page was
+   * asked for are in none; the oldest of very many are in pages still to be read.
+   */
   follow(entries: readonly LogEntry[]): void {
     if (this.isComplete) this.append(entries);
+    else this.waiting = [...this.waiting, ...entries].slice(-MOST_WAITING);
   }
 
   private append(entries: readonly LogEntry[]): void {
     for (const entry of entries) {
-      if (this.seen.has(entry.seq)) continue;
-      this.seen.add(entry.seq);
+      if (this.places.has(entry.seq)) continue;
       if (this.lastAttempt !== null && entry.attempt > this.lastAttempt) this.found.push({ kind: "retry", attempt: entry.attempt });
       this.lastAttempt = Math.max(entry.attempt, this.lastAttempt ?? 0);
+      this.places.set(entry.seq, this.found.length);
       this.found.push({ kind: "line", entry });
     }
   }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { BLOCK, cause, FilteredLog, isAtLeast, type LogRow, WholeLog } from "../src/logs";
+import { BLOCK, cause, FilteredLog, isAtLeast, type LogRow, MOST_WAITING, WholeLog } from "../src/logs";
 import { attempt, line } from "./make";
 
 const text = (row: LogRow): string =>
@@ -63,12 +63,20 @@ test("what came by the live stream is not fetched again", () => {
 test("a filtered log has separators where the attempt changes", () => {
   const log = new FilteredLog();
   log.add([line(1), line(4, 1)], "2.4.0");
-  log.follow([line(90, 2)]);
+  log.follow([line(9, 2), line(90, 2)]);
   assert.deepEqual(texts(log), ["1", "retry 1", "4"], "there are lines between that are not loaded");
   log.add([line(4, 1), line(9, 2)], null);
+  assert.deepEqual([log.indexOf(4), log.indexOf(90), log.indexOf(2)], [2, 5, null]);
   log.follow([line(9, 2), line(90, 2)]);
   assert.deepEqual(texts(log), ["1", "retry 1", "4", "retry 2", "9", "90"]);
   assert.equal(log.lines, 4);
+});
+
+test("of very many new lines before a filtered log is read, the newest are kept", () => {
+  const log = new FilteredLog();
+  for (let seq = 1; seq <= 2 * MOST_WAITING; seq += 1000) log.follow(range(seq, seq + 999));
+  log.add([], null);
+  assert.deepEqual([log.lines, log.indexOf(MOST_WAITING), log.indexOf(MOST_WAITING + 1)], [MOST_WAITING, null, 0]);
 });
 
 test("levels are ordered", () => {

@@ -36,10 +36,13 @@ export function LogLines({ controller, attempts, view, isRunning }: Properties) 
     if (place.isFollowing.value) scrollToEnd(place);
   }, [rows, place.height.value, place.isFollowing.value]);
   useLayoutEffect(() => controller.ensure(first, last), [controller, first, last, rows]);
+  const selected = view.line === null ? null : controller.indexOf(view.line);
   useLayoutEffect(() => {
-    const index = view.line === null ? null : controller.indexOf(view.line);
-    if (index !== null && place.scroller.current) reveal(place.scroller.current, index);
-  }, [view.line, rows > 0]);
+    if (view.line !== null) void controller.reach(view.line);
+  }, [controller, view.line]);
+  useLayoutEffect(() => {
+    if (selected !== null && place.scroller.current) reveal(place.scroller.current, selected);
+  }, [view.line, selected !== null]);
 
   const select = (seq: number) => {
     letGo(place, controller);
@@ -132,12 +135,23 @@ function scrolled(place: Place, controller: LogController, isRunning: boolean): 
 }
 
 function pressed(event: KeyboardEvent, place: Place, controller: LogController, view: TaskView): void {
-  const by = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
   if (event.key === "End") follow(place, controller);
-  const next = by !== 0 && view.line !== null ? neighbour(controller, view.line, by) : null;
+  const next = chosen(event.key, place, controller, view.line);
   if (next === null) return;
   event.preventDefault();
+  letGo(place, controller);
   go({ ...view, line: next }, true);
+}
+
+/** The line that a key leads to: the next or previous one; without one that is selected, the first or last in sight. */
+function chosen(key: string, place: Place, controller: LogController, line: number | null): number | null {
+  const by = key === "ArrowUp" ? -1 : key === "ArrowDown" || key === "Enter" ? 1 : 0;
+  if (by === 0) return null;
+  const from = line === null ? null : controller.indexOf(line);
+  if (from !== null) return key === "Enter" ? null : lineFrom(controller, from + by, by);
+  const top = place.scroller.current?.scrollTop ?? 0;
+  const inSight = by === 1 ? Math.ceil(top / ROW) : Math.min(controller.rows, Math.floor((top + place.height.peek()) / ROW)) - 1;
+  return lineFrom(controller, inSight, by);
 }
 
 function Follow({ place, controller, rows }: { place: Place; controller: LogController; rows: number }) {
@@ -225,10 +239,9 @@ function Extras({ extra }: { extra: Record<string, unknown> }) {
   );
 }
 
-/** The line before or after a line, over separators. */
-function neighbour(controller: LogController, seq: number, by: 1 | -1): number | null {
-  const from = controller.indexOf(seq);
-  for (let index = from === null ? -1 : from + by; index >= 0 && index < controller.rows; index += by) {
+/** The line in this row, or in the next one that is no separator. */
+function lineFrom(controller: LogController, row: number, by: 1 | -1): number | null {
+  for (let index = row; index >= 0 && index < controller.rows; index += by) {
     const row = controller.row(index);
     if (row.kind !== "retry") return row.kind === "line" ? row.entry.seq : row.seq;
   }
