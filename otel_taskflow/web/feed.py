@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +32,8 @@ _SHARE = 10
 """The poller takes at most about a tenth of the loop's time, the figures a tenth of the poller's."""
 _STALE = 5.0
 """Seconds that figures may be behind the tasks beside them, unless counting them takes more than a tenth of that."""
+RECOUNT_AFTER = 60.0
+"""Seconds after which figures are counted again though nothing has changed: retention takes tasks, and tells nobody."""
 
 
 class Batch(NamedTuple):
@@ -57,6 +60,7 @@ class _State:
     figures: dict[str, Any] = field(default_factory=dict)
     are_figures_stale: bool = False
     figures_due: float = 0.0
+    recount_at: float = math.inf
 
     def __post_init__(self) -> None:
         self.read = self.position
@@ -84,6 +88,7 @@ class Feed:
         async with self._joining:
             if self._poller is None or self._poller.done():
                 self._state = _State(await self._backend.reader().last_change())
+                self._state.recount_at = self._loop.time() + RECOUNT_AFTER
                 self._poller = asyncio.create_task(self._poll(), name="otel_taskflow live feed")
                 self.vitals.take(await asyncio.to_thread(self._backend.health))
                 self._undo = (
@@ -178,16 +183,20 @@ class Feed:
         return rows
 
     async def _read_figures(self, has_changed: bool) -> bool:
-        """Count again if something changed, but seldom while counting is dear; what is stale then is counted later."""
-        self._state.are_figures_stale |= has_changed
+        """Count again if something changed, but seldom while counting is dear; what is stale then is counted later.
+
+        True if they are others than before.
+        """
         began = self._loop.time()
+        self._state.are_figures_stale |= has_changed or began >= self._state.recount_at
         if not self._state.are_figures_stale or began < self._state.figures_due:
             return False
         self._state.are_figures_stale = False
-        self._state.figures = await read_metrics(self._backend)
+        before, self._state.figures = self._state.figures, await read_metrics(self._backend)
         now = self._loop.time()
         self._state.figures_due = now + pause_after(now - began)
-        return True
+        self._state.recount_at = now + RECOUNT_AFTER
+        return self._state.figures != before
 
     def _publish(self, batch: Batch) -> None:
         self._state.batches.append(batch)

@@ -272,6 +272,20 @@ async def test_an_idle_stream_shows_signs_of_life_that_a_page_can_hear(backend: 
         assert await seen.until("alive") == (change, "alive", {})
 
 
+async def test_figures_follow_what_retention_takes_though_that_is_no_change(
+    backend: Backend, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed_module, "RECOUNT_AFTER", 0.3)
+    backend.write([task(status=TaskStatus.FAILED, ended_at=NOON)])
+    async with stream(server) as seen:
+        assert (await seen.until("hello")).data["metrics"]["total"] == 1
+        assert backend.store.writer.prune(NOON + 1, 2**62) == 1
+        told = await seen.until("tasks")
+        while told.data["metrics"]["total"]:
+            told = await seen.until("tasks")
+        assert told.data["tasks"] == []
+
+
 async def test_it_asks_again_whether_it_may_go_on(
     backend: Backend, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
