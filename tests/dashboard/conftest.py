@@ -37,9 +37,13 @@ class Window:
     expects_failures: bool = False
     """A test that cuts the connection: what the browser says about failed requests is no complaint."""
 
-    def add(self, name: str, number: int = 1) -> str:
-        """Send the app a request that adds a task; the task's id, once it can be read: a busy machine may be behind."""
-        added = httpx.post(f"{self.server.base}/shop/{name}", params={"number": number}).raise_for_status()
+    def add(self, name: str, number: int = 1, times: int = 1) -> str:
+        """Send the app a request that adds a task, or some; the last one's id, once it can be read.
+
+        A busy machine may be behind.
+        """
+        wanted = {"number": number, "times": times}
+        added = httpx.post(f"{self.server.base}/shop/{name}", params=wanted).raise_for_status()
         task_id, deadline = str(added.json()), time.monotonic() + PATIENCE / 1000
         while self.ask(f"/tasks/{task_id}").status_code == 404:
             assert time.monotonic() < deadline

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import Depends, FastAPI
 
@@ -22,12 +22,16 @@ class PaymentError(Exception):
 
 
 class Shop:
-    """The app, its manager, and how to add a task: ``POST /shop/{name}?number=``."""
+    """The app, its manager, and how to add a task, or some: ``POST /shop/{name}?number=&times=``."""
 
     def __init__(
-        self, folder: Path, observers: Sequence[TaskObserver] = (), links: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        observers: Sequence[TaskObserver] = (),
+        links: Mapping[str, str] | None = None,
+        trace_mode: Literal["child", "link"] = "child",
     ) -> None:
-        self.manager = TaskManager(dir=folder, observers=observers)
+        self.manager = TaskManager(dir=folder, observers=observers, trace_mode=trace_mode)
         self.app = FastAPI()
         self.app.post("/shop/{name}")(self._add())
         self.attempts_to_fail = 2
@@ -39,9 +43,9 @@ class Shop:
         TaskAdmin(self.app, self.manager, title="The shop", display_func_args=True, links=links)
 
     def _add(self) -> Any:
-        async def add(name: str, number: int = 1, tasks: Any = Depends(self.manager.get_tasks)) -> Any:
+        async def add(name: str, number: int = 1, times: int = 1, tasks: Any = Depends(self.manager.get_tasks)) -> Any:
             function = getattr(self, name, None) or globals()[name]
-            return tasks.add_task(function, number, tags={"shop": "berlin"})
+            return [tasks.add_task(function, number, tags={"shop": "berlin"}) for _ in range(times)][-1]
 
         return add
 

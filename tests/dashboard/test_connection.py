@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.dashboard.conftest import Window, forget_finished_tasks, show
+from tests.dashboard.shop import Shop
 from tests.dashboard.wire import wire_to
+from tests.web.server import serving
 
 pytest.importorskip("playwright")
 from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.chromium, pytest.mark.once]
+
+
+def break_stream(window: Window) -> None:
+    """Let the page open its stream again."""
+    window.page.evaluate("dispatchEvent(new Event('online'))")
 
 
 @pytest.mark.parametrize("sign", ["silence", "online"])
@@ -25,20 +33,16 @@ def test_a_connection_that_died_without_a_word_is_replaced(window: Window, sign:
         expect(page.get_by_text("Live")).to_be_visible()
         wire.silence_streams()
         window.add("charge")
-        page.clock.fast_forward(60_000)
+        page.clock.fast_forward(50_000)
         expect(page.get_by_role("heading", name="No tasks yet")).to_be_visible()
-        if sign == "online":
-            page.evaluate("dispatchEvent(new Event('online'))")
-        else:
-            page.clock.fast_forward(20_000)
+        with page.expect_request("**/dashboard/stream*"):
+            if sign == "online":
+                break_stream(window)
+            else:
+                page.clock.fast_forward(30_000)
         expect(page.locator(".row-link")).to_have_text(["charge"])
         expect(page.get_by_text("Live")).to_be_visible()
         page.goto("about:blank")
-
-
-def break_stream(window: Window) -> None:
-    """Let the page open its stream again."""
-    window.page.evaluate("dispatchEvent(new Event('online'))")
 
 
 @pytest.mark.parametrize("is_seen_before", [True, False], ids=["from the list", "by its address"])
@@ -89,3 +93,24 @@ def test_a_session_that_has_ended_is_told_and_goes_on_where_somebody_signs_in_ag
     page.locator(".row-link").first.click()
     page.get_by_role("button", name="Reload it").click()
     expect(page.get_by_role("heading", name="Who is there?")).to_be_visible()
+
+
+def test_a_store_that_began_anew_is_shown_with_its_figures(window: Window, tmp_path: Path) -> None:
+    page = window.page
+    window.expects_failures = True
+    window.add("charge", times=9)
+    folder = tmp_path / "anew"
+    folder.mkdir()
+    shutil.copy(tmp_path / "token", folder)
+    with (
+        serving(Shop(folder).app) as other,
+        wire_to(urlsplit(window.server.base).port or 0) as wire,
+    ):
+        page.goto(f"{wire.base}/tasks/dashboard?token={window.token}")
+        expect(page.get_by_role("link", name="All 9")).to_be_visible()
+        wire.cut()
+        wire.lead_to(urlsplit(other.base).port or 0)
+        wire.mend()
+        expect(page.get_by_role("heading", name="No tasks yet")).to_be_visible()
+        expect(page.get_by_role("link", name="All 0")).to_be_visible()
+        page.goto("about:blank")

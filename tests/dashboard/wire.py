@@ -41,6 +41,10 @@ class Wire:
         with self._lock:
             self._is_cut = False
 
+    def lead_to(self, port: int) -> None:
+        """Another server, for connections that come."""
+        self._target = ("127.0.0.1", port)
+
     def silence_streams(self) -> None:
         """The streams that are open now; later ones are heard."""
         with self._lock:

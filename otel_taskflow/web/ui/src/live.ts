@@ -14,6 +14,8 @@ export interface Listeners {
   health(health: Health): void;
   /** Too much was missed: read everything again; what is known may be wrong if the store began anew. */
   resync(isAnew: boolean): void;
+  /** The stream begins, with the figures of this change. */
+  hello(metrics: Metrics, change: number): void;
   /** The server does not give the stream; it does not say why. */
   refused(): void;
 }
@@ -114,7 +116,7 @@ export class Live {
     on<{ change: number; metrics: Metrics; alive_every: number }>("hello", (data) => {
       this.longestSilence = Math.min(MOST_SILENCE, Math.max(LEAST_SILENCE, data.alive_every * 1000 * SIGNS_MISSED));
       this.heard();
-      this.listeners.tasks([], data.metrics, data.change);
+      this.listeners.hello(data.metrics, data.change);
     });
     on<object>("alive", () => undefined);
     on<{ tasks: Task[]; metrics: Metrics }>("tasks", (data, change) => this.listeners.tasks(data.tasks, data.metrics, change));

@@ -2,18 +2,21 @@
 
 import { batch, computed, effect, signal } from "@preact/signals";
 
-import { ApiError, explain, makeApi, type Problem } from "./api";
+import { ApiError, explain, makeApi, type Problem, type TaskPage } from "./api";
 import { type Attempts, inOrder, merge as mergeAttempts, NO_ATTEMPTS } from "./attempts";
 import { parse as parseJson } from "./json";
 import { Live } from "./live";
 import { LogController } from "./log-controller";
-import { type Attempt, type Health, isFinal, type Seed, shown, type Task, type TaskSeed } from "./model";
+import { type Attempt, type Health, isFinal, type Metrics, type Seed, shown, type Task, type TaskSeed } from "./model";
 import * as store from "./store";
 import { baseOf, EVERYTHING, href, type ListView, parse, type TaskView, type View } from "./url";
 
 const FIRST_ROWS = 50;
 const MORE_ROWS = 100;
+const MOST_ROWS = 200;
 const ROWS_KEPT = 2000;
+/** Milliseconds after which the list is compared with the server's. */
+const RECHECK_AFTER = 60_000;
 
 export interface DetailState {
   id: string;
@@ -23,6 +26,7 @@ export interface DetailState {
   missing: boolean;
 }
 
+const WHOLE: store.Window = { floor: null, ceiling: null, limit: FIRST_ROWS, found: store.NO_IDS };
 const written = parseJson(document.getElementById("data")?.textContent ?? "null") as Seed;
 export const seed: Seed = { ...written, base: baseOf(location.pathname, written.base) };
 export const api = makeApi(seed);
@@ -35,7 +39,7 @@ export const health = signal<Health>(seed.health);
 export const tasks = signal<store.Tasks>(store.NO_TASKS);
 /** The task that was open last. */
 export const lastOpened = signal<string | null>(null);
-export const listWindow = signal<store.Window>({ floor: null, ceiling: null, limit: FIRST_ROWS });
+export const listWindow = signal<store.Window>(WHOLE);
 const cursor = signal<string | null>(null);
 export const listIsRead = signal(false);
 export const isReading = signal(false);
@@ -52,6 +56,8 @@ export const listing = computed(() => store.list(tasks.value, lastList.value, li
 export const hasMore = computed(() => listing.value.more || cursor.value !== null);
 export const openTask = computed(() => (detail.value ? store.find(tasks.value, detail.value.id) : null));
 
+/** The figures with which the stream began. */
+let greeting: { metrics: Metrics; change: number } | null = null;
 const live = new Live(`${seed.base}/dashboard/stream`, seed.initial?.change ?? -1, {
   tasks: (rows, metrics, change) => takeOver(rows, metrics, change),
   attempts: (id, attempts, change) => {
@@ -61,6 +67,10 @@ const live = new Live(`${seed.base}/dashboard/stream`, seed.initial?.change ?? -
   logs: (id, entries) => log.value?.id === id && log.value.add(entries),
   health: (news) => (health.value = news),
   resync: (isAnew) => void readAgain(isAnew),
+  hello: (metrics, change) => {
+    greeting = { metrics, change };
+    takeOver([], metrics, change);
+  },
   refused: () => void askWhy(),
 });
 api.onAnswer = (isLetIn) => (isLetIn ? live.goOn() : live.end());
@@ -71,13 +81,14 @@ export function start(): void {
   const initial = seed.initial;
   if (initial && "tasks" in initial) {
     takeOver(initial.tasks, initial.metrics, initial.change);
-    if (isUnfiltered(lastList.value)) showPage(initial.tasks, initial.cursor);
+    if (isUnfiltered(lastList.value)) showPage(initial.tasks, initial.cursor, false);
   } else if (initial && initial.task) {
     takeOver([initial.task], undefined, initial.change);
   }
   enter(view.value, initial && "task" in initial ? initial : null);
   addEventListener("popstate", () => show(parse(seed.base, location.pathname, location.search)));
   setInterval(tick, 250);
+  setInterval(() => void recheck(), RECHECK_AFTER);
 }
 
 // Where we are
@@ -125,13 +136,14 @@ let shownList: ListView | null = null;
 
 const isUnfiltered = (list: ListView): boolean => list.status === null && list.name === null && list.tag === null && list.trace === null;
 
-function showPage(page: readonly Task[], next: string | null): void {
+function showPage(page: readonly Task[], next: string | null, keepsPlace: boolean): void {
   const last = page.at(-1);
   batch(() => {
     shownList = lastList.value;
-    cursor.value = next;
     listIsRead.value = true;
     listProblem.value = null;
+    if (keepsPlace) return;
+    cursor.value = next;
     listWindow.value = { ...listWindow.value, floor: next !== null && last ? last : null };
   });
 }
@@ -141,10 +153,11 @@ async function readList(list: ListView): Promise<void> {
   shownList = list;
   if (isNew) {
     listIsRead.value = false;
-    listWindow.value = { floor: null, ceiling: null, limit: FIRST_ROWS };
+    listWindow.value = WHOLE;
     cursor.value = null;
   }
-  await readPage(list, Math.max(FIRST_ROWS, Math.min(200, listWindow.value.limit)), null);
+  // Changes are told on all pages: what is known of the same list has no gap, and who reads further down stays there.
+  await readPage(list, Math.min(MOST_ROWS, listWindow.value.limit), null, listIsRead.value);
 }
 
 export const readListAgain = (): void => void readList(lastList.value);
@@ -160,17 +173,49 @@ export async function showMore(): Promise<void> {
   }
 }
 
-async function readPage(list: ListView, limit: number, from: string | null): Promise<void> {
-  const change = live.change;
+async function readPage(list: ListView, limit: number, from: string | null, keepsPlace = false): Promise<void> {
   isReading.value = true;
   try {
-    const page = await api.list(list, limit, from);
-    takeOver(page.tasks, undefined, change);
-    if (lastList.value === list) showPage(page.tasks, page.cursor);
+    const page = await askForPage(list, limit, from, from === null ? null : listWindow.value.floor);
+    if (lastList.value === list) showPage(page.tasks, page.cursor, keepsPlace);
   } catch (error) {
     if (lastList.value === list) listProblem.value = explain("The list cannot be read.", error);
   } finally {
     isReading.value = false;
+  }
+}
+
+async function askForPage(list: ListView, limit: number, from: string | null, after: store.Place | null): Promise<TaskPage> {
+  const change = live.change;
+  const page = await api.list(list, limit, from);
+  batch(() => {
+    takeOver(page.tasks, undefined, change);
+    if (lastList.value !== list) return;
+    const found = new Set([...listWindow.value.found, ...page.tasks.map((task) => task.task_id)]);
+    if (list.trace !== null) listWindow.value = { ...listWindow.value, found };
+    if (view.value.page !== "list") return;
+    const answer = { tasks: page.tasks, after, isLast: page.cursor === null, change };
+    tasks.value = store.withoutGone(tasks.value, answer, list, found);
+  });
+  return page;
+}
+
+/** Retention tells nobody what it takes: compare the rows that are shown with those that there are. */
+async function recheck(): Promise<void> {
+  const list = lastList.value;
+  if (document.hidden || view.value.page !== "list" || !listIsRead.value || connection.value !== "live") return;
+  let from: string | null = null;
+  let after: store.Place | null = null;
+  let rows = 0;
+  try {
+    do {
+      const page: TaskPage = await askForPage(list, Math.min(MOST_ROWS, listWindow.value.limit), from, after);
+      from = page.cursor;
+      after = page.tasks.at(-1) ?? after;
+      rows += page.tasks.length;
+    } while (from !== null && rows < listWindow.value.limit && lastList.value === list);
+  } catch {
+    // The next time.
   }
 }
 
@@ -309,7 +354,8 @@ function takeAttempts(id: string, attempts: readonly Attempt[], change: number, 
 
 async function readAgain(isAnew: boolean): Promise<void> {
   // A store that began anew counts from the start again: what is known would seem newer for ever.
-  if (isAnew) tasks.value = store.NO_TASKS;
+  if (isAnew) tasks.value = store.count(store.NO_TASKS, greeting?.metrics, greeting?.change ?? -1);
+  listIsRead.value = false;
   const open = view.value;
   if (open.page === "health") return;
   if (open.page === "list") return readList(open);

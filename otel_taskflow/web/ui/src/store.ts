@@ -3,7 +3,7 @@
  * A row gives way only to one that is as new or newer, so late and doubled answers and events do no harm. Pure.
  */
 
-import type { Metrics, Task } from "./model";
+import { isFinal, type Metrics, type Task } from "./model";
 import { type ListView, tagOf } from "./url";
 
 interface Row {
@@ -31,7 +31,11 @@ export interface Window {
   /** While the list is held still, nothing newer is shown. */
   readonly ceiling: Place | null;
   readonly limit: number;
+  /** What the server found for the trace that is asked for: by an attempt's own trace, of which a row says nothing. */
+  readonly found: ReadonlySet<string>;
 }
+
+export const NO_IDS: ReadonlySet<string> = new Set();
 
 export const NO_TASKS: Tasks = { rows: new Map(), metrics: null, counted: -1 };
 
@@ -59,10 +63,10 @@ export function compare(a: Place, b: Place): number {
 
 const sign = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-export function matches(task: Task, view: ListView): boolean {
+export function matches(task: Task, view: ListView, found: ReadonlySet<string>): boolean {
   if (view.status !== null && task.status !== view.status) return false;
   if (view.name !== null && task.func_name !== view.name) return false;
-  if (view.trace !== null && task.trace_id !== view.trace) return false;
+  if (view.trace !== null && task.trace_id !== view.trace && !found.has(task.task_id)) return false;
   if (view.tag === null) return true;
   const tag = tagOf(view.tag);
   return tag !== null && task.tags[tag.key] === tag.value;
@@ -81,7 +85,7 @@ export function list(state: Tasks, view: ListView, window: Window): Listing {
   const found: Task[] = [];
   let held = 0;
   for (const { task } of state.rows.values()) {
-    if (!matches(task, view) || (window.floor && compare(task, window.floor) > 0)) continue;
+    if (!matches(task, view, window.found) || (window.floor && compare(task, window.floor) > 0)) continue;
     if (window.ceiling && compare(task, window.ceiling) < 0) held += 1;
     else found.push(task);
   }
@@ -94,6 +98,32 @@ export function forget(state: Tasks, ids: readonly string[]): Tasks {
   const rows = new Map(state.rows);
   for (const id of ids) rows.delete(id);
   return { ...state, rows };
+}
+
+/** A page of the server's list: what lies between `after` and its last row, or below if there is no more. */
+export interface Page {
+  readonly tasks: readonly Task[];
+  readonly after: Place | null;
+  readonly isLast: boolean;
+  /** The change that it reflects at least. */
+  readonly change: number;
+}
+
+/**
+ * Forget finished tasks that should be in a page and are not: retention has taken them, and tells nobody. Those that are
+ * newer than the page stay.
+ */
+export function withoutGone(state: Tasks, page: Page, view: ListView, found: ReadonlySet<string>): Tasks {
+  const kept = new Set(page.tasks.map((task) => task.task_id));
+  const end = page.tasks.at(-1);
+  const isGone = ({ task, change }: Row): boolean =>
+    isFinal(task.status) &&
+    change <= page.change &&
+    !kept.has(task.task_id) &&
+    (page.after === null || compare(task, page.after) > 0) &&
+    (page.isLast || (end !== undefined && compare(task, end) < 0)) &&
+    matches(task, view, found);
+  return forget(state, [...state.rows.values()].filter(isGone).map((row) => row.task.task_id));
 }
 
 /** Forget the oldest rows but for those to keep. Returns the same state when it is small enough. */

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { changeOf, count, find, list, merge, NO_TASKS, names, prune, type Tasks, type Window } from "../src/store";
+import { changeOf, count, find, list, merge, NO_IDS, NO_TASKS, names, type Page, prune, type Tasks, type Window, withoutGone } from "../src/store";
+import type { Task } from "../src/model";
 import { EVERYTHING } from "../src/url";
 import { at, metrics, task } from "./make";
 
-const ALL: Window = { floor: null, ceiling: null, limit: 100 };
+const ALL: Window = { floor: null, ceiling: null, limit: 100, found: NO_IDS };
 const ids = (state: Tasks, window = ALL, view = EVERYTHING): string[] =>
   list(state, view, window).tasks.map((each) => each.task_id);
 
@@ -57,6 +58,28 @@ test("filters by state, name and tag", () => {
   assert.deepEqual(ids(state, ALL, { ...EVERYTHING, tag: "customer:c:7" }), ["c"]);
   assert.deepEqual(ids(state, ALL, { ...EVERYTHING, tag: "other:x" }), []);
   assert.deepEqual(ids(state, ALL, { ...EVERYTHING, tag: "x\\:y:z" }), ["c"]);
+});
+
+test("a task is of a trace by its own, or because the server found it by an attempt's", () => {
+  const state = merge(NO_TASKS, [task("own", { trace_id: "a".repeat(32) }), task("attempt's"), task("other")], 1);
+  const view = { ...EVERYTHING, trace: "a".repeat(32) };
+  assert.deepEqual(ids(state, ALL, view), ["own"]);
+  assert.deepEqual(ids(state, { ...ALL, found: new Set(["attempt's"]) }, view), ["own", "attempt's"]);
+});
+
+test("a finished task that the server's list has no more is forgotten, one that the list cannot have is not", () => {
+  const rows = [5, 4, 3, 2, 1].map((second) => task(`t${second}`, { created_at: at(second) }));
+  const state = merge(merge(NO_TASKS, rows, 7), [task("running", { created_at: at(3), status: "running" })], 7);
+  const forgotten = (page: Partial<Page>, view = EVERYTHING): string[] => {
+    const left = ids(withoutGone(state, { tasks: [], after: null, isLast: false, change: 7, ...page }, view, NO_IDS));
+    return ids(state).filter((id) => !left.includes(id));
+  };
+  assert.deepEqual(forgotten({ tasks: [rows[0], rows[3]] as Task[] }), ["t4", "t3"], "between the page's rows");
+  assert.deepEqual(forgotten({ tasks: [rows[3]] as Task[], after: rows[1] as Task }), ["t3"], "behind the page before");
+  assert.deepEqual(forgotten({ tasks: [rows[2]] as Task[], after: rows[1] as Task, isLast: true }), ["t2", "t1"], "to the end");
+  assert.deepEqual(forgotten({ isLast: true, change: 6 }), [], "told after the page was asked for");
+  assert.deepEqual(forgotten({ isLast: true }, { ...EVERYTHING, status: "failed" }), [], "not of this list");
+  assert.deepEqual(forgotten({}), []);
 });
 
 test("what is older than the last loaded page is not shown: there would be a gap", () => {
