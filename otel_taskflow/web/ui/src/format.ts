@@ -81,7 +81,7 @@ export function call(args: readonly unknown[] | null | undefined, kwargs: Record
 }
 
 // Control characters and those that steer the direction of text, but for line breaks and tabs.
-const INVISIBLE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+const INVISIBLE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 
 /** A text that shows all of itself: what would steer the text around it is written out, as `\u202e`. */
 export const visible = (text: string): string =>

@@ -77,6 +77,9 @@ test("a countdown never runs below zero", () => {
 
 test("what steers text or cannot be seen is written out", () => {
   assert.equal(visible("a\u202eb\u0000\u200b\tc\nd"), "a\\u202eb\\u0000\\u200b\tc\nd");
+  for (const steering of "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029") {
+    assert.equal(visible(steering), `\\u${steering.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  }
   assert.equal(oneLine("a\r\nb\nc"), "a ⏎ b ⏎ c");
   assert.equal(visible("Grüße 漢字 👩‍🚀"), "Grüße 漢字 👩‍🚀");
 });
