@@ -91,7 +91,7 @@ def test_a_session_that_has_ended_is_told_and_goes_on_where_somebody_signs_in_ag
     expect(page.get_by_text("Your session has ended.")).to_be_hidden()
     page.context.clear_cookies()
     page.locator(".row-link").first.click()
-    page.get_by_role("button", name="Reload it").click()
+    page.get_by_role("button", name="Reload").click()
     expect(page.get_by_role("heading", name="Who is there?")).to_be_visible()
 
 

@@ -43,7 +43,7 @@ class TracedShop(Shop):
 
         async def traced(name: str, number: int = 1, tasks: Any = Depends(self.manager.get_tasks)) -> Any:
             with use_span(NonRecordingSpan(REQUEST)):
-                return await add(name, number, tasks)
+                return await add(name, number, tasks=tasks)
 
         return traced
 

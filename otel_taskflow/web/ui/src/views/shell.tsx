@@ -69,11 +69,10 @@ function LostBanner() {
   if (connection.value === "ended") {
     return (
       <div class="banner" role="status">
-        <strong>Your session has ended.</strong> This page shows what was last known.{" "}
+        <strong>Your session has ended.</strong> This page shows what was last known; reload it to sign in again.{" "}
         <button type="button" class="button" onClick={() => location.reload()}>
-          Reload it
-        </button>{" "}
-        to sign in again.
+          Reload
+        </button>
       </div>
     );
   }
