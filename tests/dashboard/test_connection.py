@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.dashboard.conftest import Window, forget_finished_tasks, show
+from tests.dashboard.conftest import PATIENCE, Window, forget_finished_tasks, show
 from tests.dashboard.shop import Shop
 from tests.dashboard.wire import wire_to
 from tests.web.server import serving
 
 pytest.importorskip("playwright")
-from playwright.sync_api import expect
+from playwright.sync_api import APIResponse, Page, Route, expect
 
 pytestmark = [pytest.mark.chromium, pytest.mark.once]
 
@@ -69,6 +70,33 @@ def test_a_task_that_is_kept_no_more_is_not_shown_and_the_page_stays_live(
     expect(page.get_by_role("heading", name="No tasks yet")).to_be_visible()
     window.add("refuse")
     expect(page.locator(".row-link")).to_have_text(["refuse"])
+
+
+def test_a_late_answer_does_not_bring_back_a_task_that_is_kept_no_more(window: Window, tmp_path: Path) -> None:
+    page = window.page
+    window.expects_failures = True
+    window.wait_until(window.add("charge"), "Success")
+    held: list[tuple[Route, APIResponse]] = []
+    page.route("**/tasks?limit=*", lambda route: held.append((route, route.fetch())))
+    page.keyboard.press("Escape")
+    expect(page.locator(".row-link")).to_have_text(["charge"])
+    wait_for(page, held)
+    forget_finished_tasks(tmp_path)
+    page.locator(".row-link").click()
+    missing = page.get_by_role("heading", name="This task is not kept here")
+    expect(missing).to_be_visible()
+    [(route, answer)] = held
+    with page.expect_response("**/tasks?limit=*"):
+        route.fulfill(response=answer)
+    page.wait_for_timeout(300)
+    expect(missing).to_be_visible()
+
+
+def wait_for(page: Page, held: list[tuple[Route, APIResponse]]) -> None:
+    deadline = time.monotonic() + PATIENCE / 1000
+    while not held:
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(20)
 
 
 def test_a_session_that_has_ended_is_told_and_goes_on_where_somebody_signs_in_again(window: Window) -> None:

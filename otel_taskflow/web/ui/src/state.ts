@@ -9,7 +9,8 @@ import { Live } from "./live";
 import { LogController } from "./log-controller";
 import { type Attempt, type Health, isFinal, type Metrics, type Seed, shown, type Task, type TaskSeed } from "./model";
 import * as store from "./store";
-import { baseOf, EVERYTHING, href, type ListView, parse, type TaskView, type View } from "./url";
+import { baseOf, EVERYTHING, href, isUnfiltered, type ListView, parse, type TaskView, type View } from "./url";
+import { doneBy } from "./words";
 
 const FIRST_ROWS = 50;
 const MORE_ROWS = 100;
@@ -134,8 +135,6 @@ function enter(next: View, initial: TaskSeed | null): void {
 let isFirst = true;
 let shownList: ListView | null = null;
 
-const isUnfiltered = (list: ListView): boolean => list.status === null && list.name === null && list.tag === null && list.trace === null;
-
 function showPage(page: readonly Task[], next: string | null, keepsPlace: boolean): void {
   const last = page.at(-1);
   batch(() => {
@@ -252,6 +251,7 @@ async function readDetail(id: string): Promise<void> {
   const change = live.change;
   try {
     const { attempts, ...task } = await api.task(id);
+    gone.delete(id);
     batch(() => {
       takeOver([task], undefined, change);
       takeAttempts(id, attempts, change, true);
@@ -265,8 +265,12 @@ async function readDetail(id: string): Promise<void> {
   }
 }
 
+/** Kept no more: an answer that comes late does not bring them back. */
+const gone = new Set<string>();
+
 /** Nothing is told of it any more, and its own stream is refused. */
 function taskIsGone(id: string): void {
+  gone.add(id);
   batch(() => {
     tasks.value = store.forget(tasks.value, [id]);
     if (detail.value?.id === id) detail.value = { ...detail.value, missing: true };
@@ -312,23 +316,19 @@ export async function obey(verb: "retry" | "cancel", id: string): Promise<void> 
     const task = await api.obey(verb, id);
     takeOver([task], undefined, change);
     if (verb === "retry") go({ page: "task", id: task.task_id, tab: "details", attempt: null, level: null, line: null, extras: false });
-    notice.value = { text: done(verb, task), bad: false };
+    notice.value = { text: doneBy(verb, task), bad: false };
   } catch (error) {
     const problem = explain(verb === "retry" ? "Not retried." : "Not cancelled.", error);
     notice.value = { text: `${problem.what} ${problem.why}`, bad: true };
   }
 }
 
-function done(verb: "retry" | "cancel", task: Task): string {
-  if (verb === "retry") return "Started again as this new task.";
-  return isFinal(task.status) ? "Cancelled." : "Asked the process that runs it to cancel it.";
-}
-
 // What the server says
 
 function takeOver(rows: readonly Task[], metrics: Parameters<typeof store.count>[1], change: number): void {
   batch(() => {
-    const merged = store.count(store.merge(tasks.value, rows, change), metrics, change);
+    const kept = rows.filter((row) => !gone.has(row.task_id));
+    const merged = store.count(store.merge(tasks.value, kept, change), metrics, change);
     tasks.value = keepSmall(merged);
     if (detail.value && rows.some((row) => row.task_id === detail.value?.id)) expectLog();
   });

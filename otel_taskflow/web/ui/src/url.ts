@@ -40,6 +40,8 @@ export const HEALTH: HealthView = { page: "health" };
 
 export const EVERYTHING: ListView = { page: "list", status: null, name: null, tag: null, trace: null };
 
+export const isUnfiltered = (list: ListView): boolean => list.status === null && list.name === null && list.tag === null && list.trace === null;
+
 export const taskView = (id: string, part: Partial<TaskView> = {}): TaskView => ({
   page: "task",
   id,

@@ -1,7 +1,7 @@
 /** What states and reasons are called, and what is being waited for. Pure. */
 
 import { countdown } from "./format";
-import { type Shown, shown, type Task } from "./model";
+import { isFinal, type Shown, shown, type Task } from "./model";
 
 export const WORDS: Record<Shown, string> = {
   pending: "Pending",
@@ -36,6 +36,12 @@ export function reason(task: Task, now: number): string | null {
     default:
       return null;
   }
+}
+
+/** What a verb has done. */
+export function doneBy(verb: "retry" | "cancel", task: Task): string {
+  if (verb === "retry") return "Started again as this new task.";
+  return isFinal(task.status) ? "Cancelled." : "Asked the process that runs it to cancel it.";
 }
 
 /** `in 12 s`, then `is due`. */

@@ -6,7 +6,7 @@ import { call, count, duration, NOTHING, oneLine, percent, visible } from "../fo
 import { isFinal, shown, STATUSES, type Task } from "../model";
 import { address, go, hasMore, holdList, isReading, lastList, lastOpened, listing, listIsRead, listProblem, listWindow, now, readListAgain, showMore, tasks } from "../state";
 import { names } from "../store";
-import { EVERYTHING, type ListView, tagText, taskView } from "../url";
+import { EVERYTHING, isUnfiltered, type ListView, tagText, taskView } from "../url";
 import { dueIn, WORDS } from "../words";
 import { Ago, Empty, ProblemBox, Status, StatusMark, Tag, useCurrentInSight } from "./parts";
 
@@ -227,8 +227,7 @@ function More() {
 function NothingHere({ list }: { list: ListView }) {
   if (listProblem.value) return null;
   if (!listIsRead.value) return <div class="empty muted">Loading …</div>;
-  const filtered = list.status !== null || list.name !== null || list.tag !== null || list.trace !== null;
-  if (filtered) {
+  if (!isUnfiltered(list)) {
     return (
       <Empty title="No task matches">
         <p>None of the tasks kept here is {visible(describe(list))}.</p>
