@@ -139,9 +139,9 @@ function showPage(page: readonly Task[], next: string | null, keepsPlace: boolea
   const last = page.at(-1);
   batch(() => {
     shownList = lastList.value;
-    listIsRead.value = true;
     listProblem.value = null;
     if (keepsPlace) return;
+    listIsRead.value = true;
     cursor.value = next;
     listWindow.value = { ...listWindow.value, floor: next !== null && last ? last : null };
   });
