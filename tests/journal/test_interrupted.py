@@ -66,6 +66,24 @@ def test_what_comes_in_the_middle_of_a_record_is_written_behind_it(
     assert payloads(writer) == [b"first", b"from a destructor", b"from a signal handler", b"last"]
 
 
+@pytest.mark.parametrize("outer", ["state", "line"])
+def test_what_comes_just_before_a_record_takes_nothing_from_its_place(writer: JournalWriter, outer: str) -> None:
+    class Measured(bytes):
+        """Its length is the first thing that a writer asks for."""
+
+        def __len__(self) -> int:
+            if left:
+                writer.append_log(left.pop(), keep=True)
+            return super().__len__()
+
+    left = [b"from a signal handler"]
+    if outer == "state":
+        writer.append(Measured(b"a record"))
+    else:
+        writer.append_log(Measured(b"a record"), keep=True)
+    assert sorted(payloads(writer)) == [b"a record", b"from a signal handler"]
+
+
 def test_what_comes_while_a_segment_is_made_is_written_behind_the_record_that_needs_it(tmp_path: Path) -> None:
     class Interrupted(Disk):
         def create_segment(self, path: Path | None, needed: int = 0) -> Segment:
