@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from otel_taskflow.stores import open_store
+from otel_taskflow.stores.opening import open_store
 from otel_taskflow.web.pages import STATIC
 from tests.conftest import require, require_program
 from tests.dashboard.shop import Shop
