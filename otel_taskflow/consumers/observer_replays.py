@@ -26,7 +26,6 @@ class ObserverReplay:
         self._journal_id = orphan.journal_id
         self._steps = steps
         self._over = threading.Event()
-        observer.precedence.expect(self._journal_id)
 
     @property
     def is_over(self) -> bool:
@@ -62,21 +61,40 @@ class ObserverReplays:
         self._on_over = on_over
         self._queues: dict[str, SimpleQueue[ObserverReplay | None]] = {}
         self._stopped = threading.Event()
+        self._lock = threading.Lock()
+        """Between looking whether it is stopped and queueing."""
+
+    def expect(self, journal_id: str) -> None:
+        """That journal will be told: what its own process says of those tasks from now on, an observer is told afterwards."""
+        for observer in self._observers:
+            observer.precedence.expect(journal_id)
+
+    def settle(self, journal_id: str) -> None:
+        """It is told no more. What was broken off comes again."""
+        for observer in self._observers:
+            observer.precedence.settle(journal_id)
 
     def begin(self, orphan: Orphan) -> Sequence[ObserverReplay]:
-        """Have every observer told that wants it. What its own process says of those tasks from now on, it is told afterwards."""
+        """Have every observer told that wants it. After ``expect``."""
         replays = [ObserverReplay(each, orphan, self._steps(each, orphan)) for each in self._observers]
-        for replay in replays:
-            self._queue_of(replay.name).put(replay)
+        with self._lock:
+            is_stopped = self._stopped.is_set()
+            if not is_stopped:
+                for replay in replays:
+                    self._queue_of(replay.name).put(replay)
+        if is_stopped:
+            for replay in replays:
+                replay.run()  # which is broken off before it begins
         return replays
 
     def stop(self) -> None:
         """Break off, without waiting for a call that goes on; the next process will tell the rest. Idempotent."""
-        self._stopped.set()
+        with self._lock:
+            self._stopped.set()
+            for queue in self._queues.values():
+                queue.put(None)
         for observer in self._observers:
             observer.precedence.end()
-        for queue in list(self._queues.values()):
-            queue.put(None)
 
     def _steps(self, observer: ObserverConsumer, orphan: Orphan) -> Iterator[int]:
         """Raises JournalError when stopped."""

@@ -8,6 +8,8 @@ from weakref import WeakSet
 
 from otel_taskflow.engine.lag import LoopLag
 
+LEFT_FOR = 1.0
+"""Seconds after which a loop in which attempts were cancelled would be closed."""
 END_LIMIT = 1.0
 """Seconds that cancelled asyncio tasks have to end before our own loop is closed."""
 
@@ -41,8 +43,12 @@ class Loops:
             self.lag.follow(loop)
 
     def leave(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Somebody who is not of us has cancelled an attempt there, as ``asyncio.run`` does with all before it closes its loop."""
+        """Somebody who is not of us has cancelled an attempt there, as ``asyncio.run`` does with all before it closes its loop.
+
+        For the thread of that loop. If it runs on, it was that attempt alone.
+        """
         self._left.add(loop)
+        loop.call_later(LEFT_FOR, self._left.discard, loop)
 
     def choose(self, preferred: asyncio.AbstractEventLoop | None) -> asyncio.AbstractEventLoop:
         """``preferred`` if it runs and stays, else the app's loop, else our own."""

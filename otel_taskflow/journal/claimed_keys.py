@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
@@ -53,6 +55,10 @@ class ClaimedKeys:
         self._stored = stored
         self._files: dict[str, int] = {}
         """Descriptors, by what the keys in the file begin with."""
+        self._turns = 0
+        self._guard = threading.Lock()
+        """Of both: a descriptor is closed when nobody uses it, for its number may be another file's at once."""
+        self.is_closed = False
         self._events: dict[str, int] = {}
         """The last event that tells of each task with a claim of this process."""
 
@@ -64,16 +70,35 @@ class ClaimedKeys:
         """
         text = "\0".join((self._place, name, key))
         digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-        file = self._file_of(digest)
-        self._lock(file)
-        try:
-            yield ClaimedKey(self, file, digest)
-        finally:
-            fcntl.flock(file, fcntl.LOCK_UN)
+        with self._open(digest) as file:
+            self._lock(file)
+            try:
+                yield ClaimedKey(self, file, digest)
+            finally:
+                fcntl.flock(file, fcntl.LOCK_UN)
 
     def close(self) -> None:
-        """End use."""
-        while self._files:
+        """End use; turns that have begun come to their end."""
+        with self._guard:
+            self.is_closed = True
+            self._close_unused()
+
+    @contextmanager
+    def _open(self, digest: str) -> Iterator[int]:
+        with self._guard:
+            if self.is_closed:
+                raise OSError(errno.EBADF, "the manager has been stopped", str(self._folder))
+            file = self._file_of(digest)
+            self._turns += 1
+        try:
+            yield file
+        finally:
+            with self._guard:
+                self._turns -= 1
+                self._close_unused()
+
+    def _close_unused(self) -> None:
+        while self.is_closed and not self._turns and self._files:
             os.close(self._files.popitem()[1])
 
     def _file_of(self, digest: str) -> int:
@@ -111,7 +136,7 @@ class ClaimedKeys:
 
     def _needed(self, claims: list[Claim]) -> list[Claim]:
         if len(claims) > _FEW:
-            living = {each for each in {claim.journal_id for claim in claims} if self.is_kept(each)}
+            living = {each for each in {claim.journal_id for claim in claims} if self._is_kept(each)}
             claims = [claim for claim in claims if claim.journal_id in living]
         return [claim for claim in claims if claim.journal_id != self._journal_id or self._is_missing(claim.task_id)]
 
@@ -122,13 +147,15 @@ class ClaimedKeys:
         self._events.pop(task_id, None)
         return False
 
-    def is_kept(self, journal_id: str) -> bool:
+    def _is_kept(self, journal_id: str) -> bool:
         """Whether not all of a journal is in the store."""
         return (self._journals / journal_id).is_dir()
 
-    def is_own(self, claim: Claim) -> bool:
-        """Whether this process knows better what became of the task."""
-        return claim.journal_id == self._journal_id
+    def counts(self, claim: Claim) -> bool:
+        """Whether the store may not have its task yet. What became of one of this process is for that to say."""
+        if claim.journal_id == self._journal_id:
+            return self._is_missing(claim.task_id)
+        return self._is_kept(claim.journal_id)
 
     def own(self, digest: str, task_id: str) -> Claim:
         """A claim of this process for a task that will be journalled."""
@@ -151,12 +178,10 @@ class ClaimedKey:
         self._keys, self._file, self._digest = keys, file, digest
         self._task_id: str | None = None
 
-    def claim_of_others(self) -> Claim | None:
-        """That of another process, for a task that the store may not have yet."""
+    def last_claim(self) -> Claim | None:
+        """The newest, if the store may not have its task yet."""
         claims = [claim for claim in self._keys.claims_in(self._file) if claim.key == self._digest]
-        if not claims or self._keys.is_own(claims[-1]) or not self._keys.is_kept(claims[-1].journal_id):
-            return None
-        return claims[-1]
+        return claims[-1] if claims and self._keys.counts(claims[-1]) else None
 
     def claim(self, task_id: str) -> None:
         """A task that is about to be journalled has the key. Raises OSError."""

@@ -7,7 +7,7 @@ import mmap
 import os
 import threading
 import weakref
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -25,6 +25,7 @@ from otel_taskflow.journal.frame import HEADER, MAGIC, MAX_PAYLOAD
 from otel_taskflow.journal.lock import FileLock
 from otel_taskflow.journal.making import make_locked
 from otel_taskflow.journal.mark import END_NAME, Mark
+from otel_taskflow.journal.put_off import PutOff
 from otel_taskflow.journal.remedy import remedy
 from otel_taskflow.journal.segment import Segment, segment_name
 from otel_taskflow.ports import JournalHeader
@@ -65,8 +66,7 @@ class JournalWriter:
         self._header_bytes = to_json({"format": FORMAT, **header._asdict()})
         self._lock = threading.RLock()
         self._is_writing = False
-        self._put_off: deque[Callable[[], object]] = deque()
-        """What came while the same thread was in the middle of a record."""
+        self._put_off = PutOff()
         self._number = 0
         self._spare: Segment | None = None
         self._pinned: list[bytes] = []
@@ -113,11 +113,11 @@ class JournalWriter:
         """Write a state event; returns its sequence number. Raises JournalError if it cannot be kept."""
         with self._lock:
             if self._is_writing:
-                self._put_off.append(partial(self.append, payload))
-                return self.end + 1 + len(self._put_off)
+                self._put_off.calls.append(partial(self.append, payload))
+                return self.end + 1 + len(self._put_off.calls)
             seq = self._append(payload)
-            if self._put_off:
-                self._catch_up()
+            if self._put_off.calls:
+                self.dropped["journal_unwritable"] += self._put_off.catch_up()
             return seq
 
     def append_log(self, payload: bytes, keep: bool) -> None:
@@ -127,7 +127,7 @@ class JournalWriter:
         """
         with self._lock:
             if self._is_writing:
-                self._put_off.append(partial(self.append_log, payload, keep))
+                self._put_off.calls.append(partial(self.append_log, payload, keep))
                 return
             # As _append does, without a call: there is nothing that is done more often.
             self._is_writing = True
@@ -145,8 +145,8 @@ class JournalWriter:
                 self._is_writing = False
             if not is_easy:
                 self._append_log_slowly(payload, keep)
-            if self._put_off:
-                self._catch_up()
+            if self._put_off.calls:
+                self.dropped["journal_unwritable"] += self._put_off.catch_up()
         if self.is_tailer_asleep:
             self._wake()
 
@@ -210,14 +210,6 @@ class JournalWriter:
             self._append(payload)
         except (JournalError, OSError):
             self.dropped["journal_unwritable"] += 1
-
-    def _catch_up(self) -> None:
-        """Write what came in the middle of a record: a signal handler that logs, a destructor that the collector calls."""
-        while self._put_off:
-            try:
-                self._put_off.popleft()()
-            except (JournalError, OSError):  # noqa: PERF203 - each of them
-                self.dropped["journal_unwritable"] += 1
 
     def _wake(self) -> None:
         self.is_tailer_asleep = False
@@ -380,7 +372,7 @@ class JournalWriter:
         """In a forked child: this journal is the parent's; nothing may be written to it any more."""
         self._lock = threading.RLock()
         self._is_writing = False
-        self._put_off.clear()
+        self._put_off = PutOff()
         self._sync_lock = threading.Lock()
         self._closed = True
         self._room = 0

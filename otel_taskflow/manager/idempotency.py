@@ -49,10 +49,6 @@ class IdempotencyKeys:
         """This task has the key now."""
         self._recent.remember(name, key, task)
 
-    def forget(self) -> None:
-        """At a start: the store knows what was finished before it, or nobody is to know it."""
-        self._recent.clear()
-
     @contextmanager
     def turn(
         self,
@@ -94,16 +90,16 @@ class IdempotencyKeys:
         except JournalError as error:
             raise StoreUnavailableError(f"add_task(idempotency_key={key!r}): {error}; add it again later") from error
         except OSError as error:
-            if not self._was_warned:
+            if not (self._was_warned or claims.is_closed):
                 self._was_warned = True
                 _logger.warning("otel_taskflow: other processes learn of an idempotency key late: %s", error)
             return None
 
     def _holder_elsewhere(self, store: StoreWriter, name: str, key: str, claimed: ClaimedKey | None) -> str | None:
-        """By the claims of others, then by the store: whoever claimed the key last knew what the store is still to learn."""
+        """By the claims, then by the store: whoever claimed the key last knew what the store is still to learn."""
         try:
-            claim = None if claimed is None else claimed.claim_of_others()
-            if claim is not None:
+            claim = None if claimed is None else claimed.last_claim()
+            if claim is not None and not self._recent.is_over(claim.task_id):
                 task = store.load_tasks([claim.task_id]).get(claim.task_id)
                 if task is None or task.status in _HOLDING:
                     return claim.task_id
@@ -140,13 +136,9 @@ class RecentKeys:
         """This task has the key now."""
         self._tasks[name, key] = task
         if len(self._tasks) > self._limit:
+            self.find(*next(iter(self._tasks)))  # which remembers of one that gave its key back that it did
+        if len(self._tasks) > self._limit:
             self._tasks.popitem(last=False)
-
-    def clear(self) -> None:
-        """Forget all."""
-        with self.lock:
-            self._tasks.clear()
-            self._over.clear()
 
     def find(self, name: str, key: str) -> LiveTask | None:
         """The task that has the key: unfinished, or succeeded."""

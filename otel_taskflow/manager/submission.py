@@ -292,8 +292,10 @@ class Submission:
             _logger.warning("otel_taskflow: task %r can be neither recovered nor retried: %s", definition.name, problem)
 
     def forget_keys(self) -> None:
-        """At a start: what this process remembers of idempotency keys is of the store before."""
-        self._keys.forget()
+        """At a start: what this process remembers of idempotency keys is of the store before. In a forked child another thread
+        of the parent may have had a turn, which will not end here.
+        """
+        self._keys = IdempotencyKeys()
 
     def _turn(self, name: str, key: str, *, holds: bool = False) -> AbstractContextManager[Turn]:
         runtime = self.runtime  # a start forgets the keys of the one before

@@ -281,6 +281,7 @@ class Takeover:
         self._count_missing(orphan)
         yield from job.follow("states", replay_states(orphan, self._store, self._decoder, self._quarantined))
         states = written(orphan, self._store)
+        self._replays.expect(journal_id)
         self._recovery.take_over(journal_id, own_id, idle_only=True)
         yield from job.follow("lines", replay_lines(orphan, self._store, self._decoder, self._quarantined))
         is_exported = yield from self._fill_outbox(job)
@@ -335,6 +336,7 @@ class Takeover:
 
     def _close(self, job: _Job) -> None:
         self._jobs.remove(job)
+        self._replays.settle(job.orphan.journal_id)
         job.orphan.close()
 
     def _report(self, journal_id: str, error: Exception) -> None:
