@@ -163,7 +163,7 @@ class Tailer:
             self._writer.is_tailer_asleep = False
         elif not self._stopped:
             with suppress(Empty):
-                self._bell.get(timeout=1.0 if len(self._writer.segments) > 1 else None)
+                self._bell.get(timeout=1.0 if len(self._writer.segments) > 1 or self._writer.is_degraded else None)
             self._gather()
 
     def _gather(self) -> None:

@@ -18,7 +18,7 @@ from otel_taskflow.engine.asyncio_tasks import (
 )
 from otel_taskflow.engine.attempt_log import AttemptLog
 from otel_taskflow.engine.calls import Call
-from otel_taskflow.engine.failures import log_failure
+from otel_taskflow.engine.failures import log_failure, report
 from otel_taskflow.engine.live import LiveTask, Phase, RunningAttempt
 from otel_taskflow.engine.parts import EngineParts
 from otel_taskflow.engine.results import judge_result
@@ -135,14 +135,25 @@ class Runner:
             attempt.log.ended = True
             task.attempt = None
             transition = self._decide(task, attempt, outcome)
-            ended = self._ended(task, attempt, transition, error)
-            self._parts.writer.append(encode(ended))
+            ended = self._journal_end(self._ended(task, attempt, transition, error))
             self._apply(task, transition)
         if attempt.timer is not None:
             self._parts.timers.forget(attempt.timer)
         self._parts.commit()
         self._report(task, attempt, ended, outcome)
         self._on_ended(task, transition)
+
+    def _journal_end(self, ended: AttemptEnded) -> AttemptEnded:
+        """An attempt has an end, whatever user code has put on its span: without that, if that is what cannot be kept."""
+        try:
+            self._parts.writer.append(encode(ended))
+        except Exception:
+            if ended.span is None:
+                raise
+            report("what was put on the span of an attempt could not be kept, and is left out")
+            ended = ended._replace(span=None)
+            self._parts.writer.append(encode(ended))
+        return ended
 
     def _decide(self, task: LiveTask, attempt: RunningAttempt, outcome: Outcome) -> Transition:
         now = self._parts.clock()

@@ -11,7 +11,12 @@ PART = "journal"
 
 
 def condition_of(
-    figures: Mapping[str, Figure], trouble: OSError | None, *, is_over_budget: bool, is_distrusted: bool = False
+    figures: Mapping[str, Figure],
+    trouble: OSError | None,
+    *,
+    is_over_budget: bool,
+    is_distrusted: bool = False,
+    is_gone: bool = False,
 ) -> PartHealth:
     """The journal's health.
 
@@ -19,7 +24,13 @@ def condition_of(
         trouble: Why it is in memory at the moment; None if it is on disk.
         is_over_budget: Whether it drops lines.
         is_distrusted: Whether the disk could not make a part of it safe against a power cut.
+        is_gone: Whether its folder is not where it was made.
     """
+    if is_gone:
+        why = "it is not crash-safe: somebody has deleted or moved its folder while the process runs"
+        return PartHealth(
+            PART, DEGRADED, why, "restart the process, and keep what cleans up away from that folder", figures
+        )
     if trouble is not None:
         why = f"it is not crash-safe: it goes on in memory, because its files cannot be made ({trouble})"
         return PartHealth(PART, DEGRADED, why, remedy(trouble), figures, is_told=True)

@@ -34,6 +34,10 @@ class FileLock:
         self._pid = os.getpid()
         _held[self._key] = descriptor
 
+    def is_in(self, folder: Path | None) -> bool:
+        """Whether this is the lock of the journal in ``folder`` still. In a forked child it is the parent's to say."""
+        return folder is None or self._pid != os.getpid() or _key(folder / LOCK_NAME) == self._key
+
     def release(self) -> None:
         """Let it go. In a forked child nothing happens: the lock is the parent's."""
         descriptor, self._descriptor = self._descriptor, -1

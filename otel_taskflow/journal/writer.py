@@ -265,13 +265,13 @@ class JournalWriter:
             _logger.error("otel_taskflow: the journal is not crash-safe now, %s: %s", remedy(error), error)
 
     def prepare(self, *, early: bool = False, in_need: bool = False) -> None:
-        """Make the next segment ahead of time, on the caller's thread: when this one is half full, or now (``early``).
+        """Make the next segment ahead of time, on the caller's thread: when this one is half full or in memory, or now (``early``).
 
         Where the disk has no room there is none, or one in memory if there is no time to wait for room (``in_need``).
         """
         with self._lock:
-            is_wanted = self._spare is None and not self._closed and (early or self._position > self._room // 2)
-            if not is_wanted:
+            is_due = early or self.is_degraded or self._position > self._room // 2
+            if self._spare is not None or self._closed or not is_due:
                 return
             self._number += 1
             number = self._number
@@ -282,12 +282,12 @@ class JournalWriter:
                 return
             self._degrade(error)
             spare = self._disk.create_segment(None)
-        else:
-            self.is_degraded = False
         with self._lock:
             # The writer may have gone on meanwhile: a spare must not come after a segment with a higher number.
             if self._number == number and not self._closed:
                 self._spare = spare
+                if self.is_degraded and spare.path is not None:
+                    self.is_degraded, self._room = False, 0  # The next record goes to the disk again.
                 return
         spare.remove()
 
@@ -315,7 +315,10 @@ class JournalWriter:
         }
         trouble = self._trouble if self.is_degraded else None
         is_distrusted = any(segment.is_distrusted for segment in list(self.segments))
-        return condition_of(figures, trouble, is_over_budget=self._is_over_budget, is_distrusted=is_distrusted)
+        is_gone = self._file_lock is not None and not self._file_lock.is_in(self.folder)
+        return condition_of(
+            figures, trouble, is_over_budget=self._is_over_budget, is_distrusted=is_distrusted, is_gone=is_gone
+        )
 
     # Durability and the end
 

@@ -13,8 +13,9 @@ import pytest
 
 from otel_taskflow.consumers import tailer as tailers
 from otel_taskflow.events import Event
+from otel_taskflow.journal.disk import Disk
 from otel_taskflow.journal.reader import DeadReader, LiveReader, Record
-from otel_taskflow.journal.segment import SIZE
+from otel_taskflow.journal.segment import SIZE, Segment
 from tests.consumers.support import Recorder, following, line
 
 
@@ -327,3 +328,25 @@ def test_appending_from_many_threads_loses_nothing(tmp_path: Path) -> None:
             thread.join()
         assert tailer.flush(20.0)
     assert store.numbers == list(range(1, 16_001))
+
+
+def test_a_quiet_journal_in_memory_goes_back_to_the_disk_soon_after_there_is_room(tmp_path: Path) -> None:
+    class FullDisk(Disk):
+        is_full = False
+
+        def create_segment(self, path: Path | None, needed: int = 0) -> Segment:
+            if self.is_full and path is not None:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return super().create_segment(path, needed)
+
+    disk = FullDisk()
+    with following(tmp_path, Recorder("store"), disk=disk) as (writer, tailer):
+        disk.is_full = True
+        while not writer.is_degraded:
+            writer.append(line(1) + bytes(500_000))
+        assert tailer.flush()
+        disk.is_full = False
+        deadline = monotonic() + 10
+        while writer.is_degraded:
+            assert monotonic() < deadline
+            sleep(0.05)

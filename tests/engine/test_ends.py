@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from otel_taskflow.engine import loops
 from otel_taskflow.manager import TaskManager
 from otel_taskflow.model import TaskStatus
+from otel_taskflow.telemetry.attempt import LiveAttemptSpan
 from tests.crash.rows import Rows
 
 
@@ -85,3 +87,50 @@ def test_tasks_that_wait_for_a_slot_when_a_scripts_loop_ends_run_elsewhere(tmp_p
     assert statuses.count(TaskStatus.INTERRUPTED) == 2
     assert statuses.count(TaskStatus.SUCCESS) == 5
     manager.stop()
+
+
+@pytest.mark.anyio
+async def test_a_loop_on_which_one_attempt_was_cancelled_by_somebody_else_is_used_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(loops, "LEFT_FOR", 0.05)
+    manager = TaskManager(store="memory")
+    seen: list[object] = []
+
+    async def where() -> None:
+        seen.append(asyncio.get_running_loop())
+
+    async def gives_up() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await asyncio.sleep(0)
+
+    manager.add_task(gives_up)
+    await manager.adrain()
+    await asyncio.sleep(0.1)
+    manager.add_task(where)
+    await manager.adrain()
+    assert seen == [asyncio.get_running_loop()]
+    manager.stop()
+
+
+def test_an_attempt_ends_whatever_was_put_on_its_span(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(LiveAttemptSpan, "additions", lambda _: {"events": object()})
+    manager = TaskManager(dir=tmp_path)
+    runs: list[int] = []
+
+    @manager.task(retries=1)
+    def work() -> None:
+        runs.append(1)
+        if len(runs) == 1:
+            raise ValueError("no")
+
+    task_id = manager.add_task(work)
+    assert manager.drain(10)
+    manager.stop()
+    assert Rows(tmp_path).task(task_id).task.status is TaskStatus.SUCCESS
+    assert len(runs) == 2
+    assert "could not be kept, and is left out" in caplog.text

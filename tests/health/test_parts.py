@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shutil
 import sqlite3
 import threading
 import time
@@ -17,6 +18,7 @@ from otel_taskflow.consumers.observers import ObserverConsumer
 from otel_taskflow.errors import StoreError
 from otel_taskflow.health import DEGRADED, FAILED, OK, PartHealth
 from otel_taskflow.journal.disk import Disk
+from otel_taskflow.journal.reader import DeadReader
 from otel_taskflow.journal.segment import Segment
 from otel_taskflow.journal.writer import JournalWriter
 from otel_taskflow.manager import pulse as pulse_module
@@ -55,6 +57,31 @@ def test_a_journal_in_memory_is_degraded_until_its_files_can_be_made_again(tmp_p
     disk.is_full = False
     fill(writer)
     assert writer.health().state == OK
+    writer.close()
+
+
+@pytest.mark.failure("S1")
+def test_a_journal_in_memory_goes_back_to_the_disk_with_its_next_record(tmp_path: Path) -> None:
+    disk = FullDisk()
+    writer = JournalWriter.create(tmp_path, HEADER, disk=disk)
+    disk.is_full = True
+    fill(writer)
+    disk.is_full = False
+    writer.prepare()
+    assert writer.health().state == OK
+    writer.append(b"on the disk")
+    assert writer.folder is not None
+    assert b"on the disk" in [record.payload for record in DeadReader(writer.folder).records()]
+    writer.close()
+
+
+def test_a_journal_whose_folder_was_deleted_is_degraded(tmp_path: Path) -> None:
+    writer = JournalWriter.create(tmp_path, HEADER)
+    assert writer.folder is not None
+    shutil.rmtree(writer.folder)
+    health = writer.health()
+    assert (health.state, "deleted or moved" in health.why) == (DEGRADED, True)
+    assert "restart" in health.remedy
     writer.close()
 
 

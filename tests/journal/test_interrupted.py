@@ -66,6 +66,20 @@ def test_what_comes_in_the_middle_of_a_record_is_written_behind_it(
     assert payloads(writer) == [b"first", b"from a destructor", b"from a signal handler", b"last"]
 
 
+def test_a_flood_in_the_middle_of_a_record_is_written_in_its_order(
+    writer: JournalWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flood = [b"%d" % number for number in range(2000)]
+
+    def log_all() -> None:
+        for each in flood:
+            writer.append_log(each, keep=True)
+
+    in_the_middle(monkeypatch, log_all)
+    writer.append_log(b"first", keep=True)
+    assert [record.payload for record in LiveReader(writer).read(5000)] == [b"first", *flood]
+
+
 @pytest.mark.parametrize("outer", ["state", "line"])
 def test_what_comes_just_before_a_record_takes_nothing_from_its_place(writer: JournalWriter, outer: str) -> None:
     class Measured(bytes):

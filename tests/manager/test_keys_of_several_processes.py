@@ -8,14 +8,16 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from otel_taskflow import QueueFullError, StoreUnavailableError, TaskManager
 from otel_taskflow.journal import claimed_keys
+from otel_taskflow.manager import idempotency
 from tests.conftest import ROOT
 from tests.manager.asking_for_keys import GO, STARTED
 from tests.manager.standstill import all_stored, nothing_stored
@@ -201,3 +203,61 @@ def test_a_disk_without_room_for_a_claim_refuses_no_task(pair: Pair, monkeypatch
     added = add(pair[0])
     assert pair[0].drain(10)
     assert add(pair[1]) == added
+
+
+def test_the_files_of_claims_are_closed_when_the_last_turn_has_ended_and_not_before(tmp_path: Path) -> None:
+    keys = claimed_keys.ClaimedKeys(tmp_path, "journal-1", "store", lambda: 0)
+    before = len(list(Path("/dev/fd").iterdir()))
+    with keys.turn("note", "key") as key:
+        keys.close()
+        key.claim("task-1")
+        assert [line.split(" ")[1:] for _, line in claims(tmp_path)] == [["journal-1", "task-1"]]
+    assert len(list(Path("/dev/fd").iterdir())) == before
+    with pytest.raises(OSError, match="has been stopped"), keys.turn("note", "key"):
+        pass
+
+
+def test_a_manager_starts_again_while_a_thread_is_still_asking_for_a_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager = new_manager(tmp_path, "asked")
+    asking, go_on = threading.Event(), threading.Event()
+
+    def wait(*_: object) -> None:
+        asking.set()
+        go_on.wait(10)
+
+    monkeypatch.setattr(manager.runtime.store.writer, "find_idempotent", wait)
+    added: list[object] = []
+    thread = threading.Thread(target=lambda: added.append(suppressed(lambda: add(manager))))
+    thread.start()
+    assert asking.wait(10)
+    manager.stop()
+    manager.start()
+    go_on.set()
+    thread.join(10)
+    assert add(manager)
+    manager.stop()
+
+
+def suppressed(call: Callable[[], object]) -> object:
+    """What it returns or raises."""
+    try:
+        return call()
+    except Exception as error:
+        return error
+
+
+def test_a_key_that_is_no_recent_one_any_more_is_held_while_the_store_does_not_know_its_task(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(idempotency, "RecentKeys", partial(idempotency.RecentKeys, 2))
+    manager = new_manager(tmp_path, "busy")
+    with nothing_stored(tmp_path):
+        ids = [manager.add_task(note, "", idempotency_key=f"order-{number}") for number in range(8)]
+        assert [manager.add_task(note, "", idempotency_key=f"order-{number}") for number in range(8)] == ids
+        failed = [manager.add_task(note, "fail", idempotency_key=f"bad-{number}") for number in range(4)]
+        manager.runtime.engine.wait_idle(10)
+        again = [manager.add_task(note, "", idempotency_key=f"bad-{number}") for number in (3, 2)]
+        assert set(again).isdisjoint(failed)
+    manager.stop()
