@@ -9,7 +9,8 @@ Generator dependencies in the two scopes would see less, and cost 55 us for a re
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import sys
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 
@@ -53,13 +54,25 @@ async def follow(connection: HTTPConnection, tasks: ManagedBackgroundTasks) -> N
 
 
 def _end_of(tasks: ManagedBackgroundTasks) -> Callable[..., None]:
+    outer = sys.exc_info()[1]
+    """What is being handled around the whole request."""
+
     def end(kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if kind is None or issubclass(kind, WebSocketDisconnect):
+        # A dependency that swallows the route's exception hides it from this stack; it is still being handled around it.
+        handled = sys.exc_info()[1]
+        failure = error if error is not None or handled is outer else handled
+        if failure is None or _is_disconnect(failure):
             tasks.release()
         else:
             tasks.cancel("request_failed")
 
     return end
+
+
+def _is_disconnect(error: BaseException) -> bool:
+    """The client has left, also where several tasks of a WebSocket's route have seen it."""
+    grouped: Sequence[BaseException] | None = getattr(error, "exceptions", None)
+    return isinstance(error, WebSocketDisconnect) or bool(grouped and all(map(_is_disconnect, grouped)))
 
 
 def _stack(connection: HTTPConnection, name: str) -> AsyncExitStack:

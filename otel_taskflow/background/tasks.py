@@ -118,8 +118,10 @@ class ManagedBackgroundTasks(_MixedTasks):
 
     async def __call__(self) -> None:
         """Run them, as the response that carries them does when it has left."""
-        await super().__call__()
-        self.start_rest()
+        try:
+            await super().__call__()
+        finally:
+            self.start_rest()
 
     # What becomes of them. The stage comes first and each task is taken by one: another thread may be adding one just now.
 

@@ -275,6 +275,11 @@ class LocalEngine:
             each.aio_task is not None and each.aio_task.get_loop() is loop for each in attempts if each is not None
         )
 
+    def tend_threads(self) -> None:
+        """Start what the system had no thread for when it was due."""
+        self._parts.timers.tend()
+        self._runner.start_unstarted()
+
     def tend_workers(self) -> None:
         """Bring what idle worker processes have logged."""
         self._parts.processes.tend()
@@ -365,16 +370,24 @@ class LocalEngine:
                 self._runner.finish(task, attempt, attempt.cancelled_as or Interrupted("shutdown"))
 
 
+class _All:
+    """Several that wait for the same: requests that have asked for the idempotency key of one task."""
+
+    def __init__(self, *calls: Callable[[], None]) -> None:
+        self.calls = list(calls)
+
+    def __call__(self) -> None:
+        for call in self.calls:
+            call()
+
+
 def _both(earlier: Callable[[], None] | None, later: Callable[[], None]) -> Callable[[], None]:
-    """Somebody waits already where several requests have asked for the idempotency key of a task."""
     if earlier is None:
         return later
-
-    def call() -> None:
-        earlier()
-        later()
-
-    return call
+    if isinstance(earlier, _All):
+        earlier.calls.append(later)
+        return earlier
+    return _All(earlier, later)
 
 
 def _is_busy(task: LiveTask) -> bool:

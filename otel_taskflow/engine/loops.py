@@ -67,12 +67,20 @@ class Loops:
     def _own_loop(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._own is None:
-                self._own = asyncio.new_event_loop()
-                started = threading.Event()
-                self._own.call_soon(started.set)
-                threading.Thread(target=_run, args=(self._own,), name=self._name, daemon=True).start()
-                started.wait()
+                self._own = self._start_loop()
             return self._own
+
+    def _start_loop(self) -> asyncio.AbstractEventLoop:
+        """Raises RuntimeError if the system has no thread left for this process."""
+        loop, started = asyncio.new_event_loop(), threading.Event()
+        loop.call_soon(started.set)
+        try:
+            threading.Thread(target=_run, args=(loop,), name=self._name, daemon=True).start()
+        except RuntimeError:
+            loop.close()
+            raise
+        started.wait()
+        return loop
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from contextvars import Context
 from time import monotonic_ns
@@ -57,10 +58,23 @@ class Runner:
         self._on_ended = on_ended
         self._on_thread_free = on_thread_free
         self._on_expired = on_expired
+        self._unstarted: deque[LiveTask] = deque()
 
     def start(self, task: LiveTask) -> None:
-        """Let the next attempt begin as soon as a thread or a slot is free."""
+        """Let the next attempt begin as soon as a thread or a slot is free; later, if the system has no thread left for us."""
         task.ready_ticks = monotonic_ns()
+        try:
+            self._submit(task)
+        except RuntimeError:
+            report(f"no thread could be started for task {task.row.name!r}, will try again")
+            self._unstarted.append(task)
+
+    def start_unstarted(self) -> None:
+        """Try again to start what could not be started for want of a thread."""
+        for _ in range(len(self._unstarted)):
+            self.start(self._unstarted.popleft())
+
+    def _submit(self, task: LiveTask) -> None:
         executor = self._executor_of(task)
         if executor == "async":
             self._parts.slots.acquire(lambda: self._start_on_loop(task))

@@ -44,11 +44,11 @@ class ThreadPool:
         self._closed = False
 
     def submit(self, call: Callable[[], None]) -> None:
-        """Run ``call`` soon. What it raises is logged."""
+        """Run ``call`` soon. What it raises is logged. Raises RuntimeError if there is no thread and none can be started."""
         with self._lock:
             self._calls.append(call)
             if self._called_at is None:
-                self._call_thread()
+                self._call_thread_for(call)
 
     def farewell(self, callback: Callable[[], None]) -> None:
         """Run ``callback`` when the thread that calls this is ready for its next call; at once in a thread of others.
@@ -74,6 +74,14 @@ class ThreadPool:
             for bell in self._idle:
                 bell.put(None)
             self._idle.clear()
+
+    def _call_thread_for(self, call: Callable[[], None]) -> None:
+        try:
+            self._call_thread()
+        except RuntimeError:
+            if not self._threads:
+                self._calls.remove(call)
+                raise
 
     def _call_thread(self) -> None:
         """Let one more come, if there is one."""

@@ -41,11 +41,26 @@ class Timers:
         due = monotonic_ns() + max(0, nanoseconds)
         with self._changed:
             heapq.heappush(self._heap, (due, next(self._order), timer))
-            if self._thread is None and not self._closed:
-                self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
-                self._thread.start()
+            self._start_thread()
             self._changed.notify()
         return timer
+
+    def tend(self) -> None:
+        """Start the thread, if it could not be started when it was needed."""
+        with self._changed:
+            if self._heap:
+                self._start_thread()
+
+    def _start_thread(self) -> None:
+        if self._thread is not None or self._closed:
+            return
+        thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the system has none left for this process, for the moment
+            report("no thread could be started for timeouts and retries, will try again")
+        else:
+            self._thread = thread
 
     def forget(self, timer: Timer) -> None:
         """Do not make its call, nor keep what the call holds. Does nothing if it was made."""

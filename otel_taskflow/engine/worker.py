@@ -50,9 +50,12 @@ def serve(connection: Connection, setup: WorkerSetup) -> None:
         connection.send_bytes(f"{type(error).__name__}: {error}".encode(errors="replace"))
         return
     connection.send_bytes(READY)
+    pid = os.getpid()
     while (payload := _received(connection)) != GOODBYE:
         dropped = journal.dropped.copy()
         reply = _run(payload, journal, setup, lambda: connection.send_bytes(BEGUN))
+        if os.getpid() != pid:
+            os.kill(os.getpid(), signal.SIGKILL)  # a fork of the function's that has come back from it: it is no worker
         connection.send(reply._replace(dropped=dict(journal.dropped - dropped)))
 
 

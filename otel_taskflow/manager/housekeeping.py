@@ -38,6 +38,7 @@ class Housekeeping:
         self._pulse = pulse
         self._steps: list[Callable[[], None]] = [
             engine.look_at_loop,
+            engine.tend_threads,
             engine.tend_workers,
             self._obey_commands,
             recovery.resume,

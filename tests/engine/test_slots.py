@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 
 import pytest
@@ -129,3 +130,57 @@ async def test_a_task_that_waits_for_a_thread_is_cancelled_and_never_runs() -> N
     finally:
         gate.set()
         await asyncio.to_thread(manager.stop)
+
+
+@pytest.mark.parametrize("what", ["expired", "cancelled"])
+async def test_thousands_that_need_their_slot_no_more_take_nobody_along(two: TaskManager, what: str) -> None:
+    go_on = asyncio.Event()
+    ran: list[str] = []
+
+    async def blocks() -> None:
+        await go_on.wait()
+
+    async def never() -> None:
+        ran.append("never")
+
+    async def last() -> None:
+        ran.append("last")
+
+    for _ in range(2):
+        two.add_task(blocks)
+    ids = [two.add_task(never, expires=0.01 if what == "expired" else None) for _ in range(2000)]
+    two.add_task(last)
+    if what == "cancelled":
+        for task_id in ids:
+            two.runtime.engine.cancel(task_id)
+    await asyncio.sleep(0.05)
+    go_on.set()
+    assert await two.adrain(20)
+    assert ran == ["last"]
+    await asyncio.to_thread(two.stop)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
+async def test_a_backlog_of_tasks_that_end_at_once_runs_on_a_loop_that_begins_tasks_eagerly(two: TaskManager) -> None:
+    go_on = asyncio.Event()
+    ran: list[int] = []
+
+    async def blocks() -> None:
+        await go_on.wait()
+
+    async def work(number: int) -> None:
+        ran.append(number)
+
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(asyncio.eager_task_factory)
+    try:
+        for _ in range(2):
+            two.add_task(blocks)
+        for number in range(1000):
+            two.add_task(work, number)
+        go_on.set()
+        assert await two.adrain(20)
+    finally:
+        loop.set_task_factory(None)
+    assert sorted(ran) == list(range(1000))
+    await asyncio.to_thread(two.stop)

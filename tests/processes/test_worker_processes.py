@@ -296,3 +296,13 @@ def test_a_coroutine_function_cannot_run_in_a_process(manager: TaskManager) -> N
 
     with pytest.raises(ConfigurationError, match=r"executor='process' needs a plain function; hello is a coroutine"):
         manager.task(executor="process")(hello)
+
+
+def test_a_fork_that_comes_back_from_the_function_is_no_worker(
+    run: Callable[..., TaskDetail], rows: Rows, tmp_path: Path
+) -> None:
+    found = run(work.fork_into_nothing)
+    assert found.task.status is TaskStatus.SUCCESS
+    assert rows.messages(found.task.task_id) == ["the parent"]
+    found = run(work.tell_process, str(tmp_path / "pid"))
+    assert rows.messages(found.task.task_id) == ["told"]

@@ -110,3 +110,12 @@ def last_a_moment(path: str) -> None:
 
 def add_another(folder: str) -> None:
     TaskManager(dir=folder).add_task(take, 1)
+
+
+def fork_into_nothing() -> None:
+    """The child comes back from here with an exception."""
+    child = os.fork()
+    if child == 0:
+        os.execvp("no-such-program", ["no-such-program"])
+    os.waitpid(child, 0)
+    task_log("the parent")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
 
 import pytest
 from fastapi import Depends, HTTPException
 
+from otel_taskflow import TaskManager
 from otel_taskflow.model import TaskRow, TaskStatus
 from tests.requests.conftest import Site
 
@@ -135,3 +137,19 @@ def test_who_waits_for_no_response_starts_the_held_task_of_its_key(orders: Order
     orders.end("one", 500)
     assert one.result(PATIENCE) == 500
     assert_charged_once(orders)
+
+
+def test_very_many_may_wait_for_one_task() -> None:
+    told: list[int] = []
+    manager = TaskManager(store="memory", max_sync_threads=1)
+    go_on = threading.Event()
+    manager.add_task(go_on.wait, PATIENCE)
+    added = manager.add_task(told.append, -1)
+    live = manager.runtime.engine.get(added)
+    assert live is not None
+    for number in range(3000):
+        manager.runtime.engine.when_done(live, partial(told.append, number))
+    go_on.set()
+    assert manager.drain(PATIENCE)
+    assert told == [-1, *range(3000)]
+    manager.stop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+import anyio
 import pytest
 from fastapi import BackgroundTasks, Depends, WebSocket
 from starlette.websockets import WebSocketDisconnect
@@ -76,3 +77,17 @@ def test_tasks_of_a_websocket_that_fails_are_cancelled(site: Site) -> None:
         pass
     row = site.row()
     assert (row.status, row.reason) == (TaskStatus.CANCELLED, "request_failed")
+
+
+def test_a_client_that_goes_is_the_usual_end_for_a_group_of_tasks_too(site: Site) -> None:
+    @site.app.websocket("/ws")
+    async def route(websocket: WebSocket, tasks=Depends(site.manager.get_tasks)) -> None:
+        await websocket.accept()
+        site.ids.append(tasks.add_task(site.note, "task"))
+        await websocket.send_text("added")
+        async with anyio.create_task_group() as group:
+            group.start_soon(websocket.receive_text)
+
+    with suppress(BaseException), site.client.websocket_connect("/ws") as socket:
+        assert socket.receive_text() == "added"
+    assert site.row().status is TaskStatus.SUCCESS

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from fastapi import BackgroundTasks, Depends, HTTPException, Response
 from fastapi.responses import StreamingResponse
+from fastapi.testclient import TestClient
 from pydantic import BaseModel
+from starlette.background import BackgroundTask
 
 from otel_taskflow import ManagedBackgroundTasks
 from otel_taskflow.model import TaskStatus
@@ -102,6 +105,53 @@ def test_an_exception_cancels_them(site: Site) -> None:
 
     assert site.post() == 500
     assert_cancelled(site)
+
+
+@pytest.mark.parametrize("scope", ["function", "request"])
+def test_an_exception_that_a_dependency_swallows_cancels_them(site: Site, scope: Any) -> None:
+    async def swallowing() -> AsyncIterator[None]:
+        with suppress(KeyError):
+            yield
+
+    @site.app.post("/", dependencies=[Depends(swallowing, scope=scope)])
+    async def route(tasks=Depends(site.manager.get_tasks)) -> None:
+        site.ids.append(tasks.add_task(site.note, "task"))
+        raise KeyError("no")
+
+    assert site.post() == 500
+    assert (site.row().status, site.row().reason) == (TaskStatus.CANCELLED, "request_failed")
+
+
+def test_a_request_that_is_answered_while_an_exception_is_handled_around_it_is_no_failed_one(site: Site) -> None:
+    async def in_spite_of_all(scope: Any, receive: Any, send: Any) -> None:
+        try:
+            raise LookupError("handled around the request")
+        except LookupError:
+            await site.app(scope, receive, send)
+
+    @site.app.post("/")
+    async def route(tasks=Depends(site.manager.get_tasks)) -> None:
+        site.ids.append(tasks.add_task(site.note, "task"))
+
+    assert TestClient(in_spite_of_all).post("/").status_code == 200
+    assert site.row().status is TaskStatus.SUCCESS
+
+
+def test_the_rest_of_a_list_made_by_hand_runs_although_a_plain_task_on_it_raises(site: Site) -> None:
+    def fails() -> None:
+        raise ValueError("no")
+
+    @site.app.post("/")
+    async def route() -> Response:
+        tasks = ManagedBackgroundTasks(site.manager)
+        site.ids.append(tasks.add_task(site.note, "first"))
+        tasks.tasks.append(BackgroundTask(fails))
+        site.ids.append(tasks.add_task(site.note, "rest"))
+        return Response(background=tasks)
+
+    site.post()
+    assert [row.status for row in site.rows()] == [TaskStatus.SUCCESS] * 2
+    assert site.happened == ["first", "rest"]
 
 
 def test_a_later_dependency_that_refuses_cancels_them(site: Site) -> None:
