@@ -131,18 +131,30 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - arguments of the user's raise what they like
             return Raised(_cannot_be_sent(call, error))
         with self._turn:
-            try:
-                if not self._begin(attempt):
-                    return attempt.cancelled_as or Interrupted("shutdown")
-                return self._ask(payload, take, on_begin)
-            except (EOFError, OSError) as error:
-                how = self._bury(take, error)
-                return attempt.cancelled_as or self._outcome_of_death(call, how)
-            except Exception as error:  # noqa: BLE001 - no attempt is left without an end, whatever is wrong here
-                return Raised(error)
-            finally:
-                with self._guard:
-                    self._attempt = None
+            outcome = self._run(call, payload, attempt, take, on_begin)
+            if outcome is None:  # an idle worker died just when it was to begin
+                outcome = self._run(call, payload, attempt, take, on_begin)
+        return outcome or Interrupted("shutdown")
+
+    def _run(
+        self, call: Call, payload: bytes, attempt: RunningAttempt, take: Take, on_begin: Callable[[], None]
+    ) -> Outcome | None:
+        """None if the worker of an attempt before was gone when this one was to begin: another one can have it."""
+        was_idle = self._live is not None
+        try:
+            if not self._begin(attempt):
+                return attempt.cancelled_as or Interrupted("shutdown")
+            return self._ask(payload, take, on_begin)
+        except (EOFError, OSError) as error:
+            how = self._bury(take, error)
+            if was_idle and not (self._has_begun or self._is_closed or attempt.cancelled_as is not None):
+                return None
+            return attempt.cancelled_as or self._outcome_of_death(call, how)
+        except Exception as error:  # noqa: BLE001 - no attempt is left without an end, whatever is wrong here
+            return Raised(error)
+        finally:
+            with self._guard:
+                self._attempt = None
 
     def _outcome_of_death(self, call: Call, how: str) -> Outcome:
         """Where nothing of the function has run, nothing was interrupted: that is an error like others, and retries hold."""

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -306,3 +307,23 @@ def test_a_fork_that_comes_back_from_the_function_is_no_worker(
     assert rows.messages(found.task.task_id) == ["the parent"]
     found = run(work.tell_process, str(tmp_path / "pid"))
     assert rows.messages(found.task.task_id) == ["told"]
+
+
+def test_an_idle_worker_that_dies_as_it_is_called_costs_the_next_task_nothing(
+    run: Callable[..., TaskDetail], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(work.tell_process, str(tmp_path / "pid"))
+    idle = [int((tmp_path / "pid").read_text())]
+    is_alive = BaseProcess.is_alive
+
+    def looks_alive(process: BaseProcess) -> bool:
+        if idle and process.pid == idle[0]:
+            os.kill(idle.pop(), signal.SIGKILL)
+            return True
+        return is_alive(process)
+
+    monkeypatch.setattr(BaseProcess, "is_alive", looks_alive)
+    found = run(work.last_a_moment, str(tmp_path / "pid"))
+    assert idle == []
+    assert found.task.status is TaskStatus.SUCCESS
+    assert len(found.attempts) == 1
