@@ -4,7 +4,8 @@ Two methods of ``logging.Logger`` are wrapped while a capture is installed; no l
 A handler on the root logger would not do: with the default root level WARNING an INFO record is never made, lowering that
 level would make everybody's handlers write more, and a root logger that has a handler makes ``logging.basicConfig()`` and
 the handler of last resort do nothing. The wrappers make a record that would not have been made otherwise only inside an
-attempt, and show it to nobody else; ``dictConfig`` does not undo them, and propagation does not double a line.
+attempt, and show it to nobody else; a record that somebody passes on with ``Logger.handle()``, which asks for no level,
+goes to the handlers as ever. ``dictConfig`` does not undo the wrappers, and propagation does not double a line.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ _record_attributes = frozenset(vars(logging.makeLogRecord({}))) | {"message", "a
 _added_by_others = frozenset({"otelSpanID", "otelTraceID", "otelTraceSampled", "otelServiceName"})
 _not_extra = _record_attributes | _added_by_others
 _is_taking: ContextVar[bool] = ContextVar("otel_taskflow_capturing", default=False)
+_only_ours: ContextVar[frozenset[logging.Logger]] = ContextVar("otel_taskflow_only_ours", default=frozenset())
+"""Loggers that last said that they are enabled only because of the attempt; the record that follows is shown to nobody else."""
 _formatter = logging.Formatter()
 
 
@@ -104,15 +107,22 @@ class _Hooks:
         self, is_enabled: Callable[[logging.Logger, int], bool], call_handlers: Callable[..., None]
     ) -> dict[str, Callable[..., Any]]:
         def is_enabled_for(logger: logging.Logger, level: int) -> bool:
-            return is_enabled(logger, level) or (current_attempt() is not None and self._makes(logger, level))
+            is_wanted = is_enabled(logger, level)
+            if current_attempt() is None:
+                return is_wanted
+            is_only_ours = not is_wanted and self._makes(logger, level)
+            _mark(logger, is_only_ours)
+            return is_wanted or is_only_ours
 
         def call_all_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
             attempt = current_attempt()
-            if attempt is None or record.levelno < self._threshold or _is_own(record.name):
+            if attempt is None:
                 call_handlers(logger, record)
                 return
-            _take(record, attempt)
-            if is_enabled(logger, record.levelno) or not self._makes(logger, record.levelno):
+            is_only_ours = _mark(logger, False)
+            if record.levelno >= self._threshold and not _is_own(record.name):
+                _take(record, attempt)
+            if not is_only_ours:
                 call_handlers(logger, record)
 
         return {"isEnabledFor": is_enabled_for, "callHandlers": call_all_handlers}
@@ -122,6 +132,15 @@ class _Hooks:
         if level < self._threshold or logger.disabled or logger.manager.disable >= level or _is_own(logger.name):
             return False
         return _has_default_level(logger)
+
+
+def _mark(logger: logging.Logger, is_only_ours: bool) -> bool:
+    """Remember whether the logger's next record is made for the attempt only; returns what was remembered before."""
+    marked = _only_ours.get()
+    was_only_ours = logger in marked
+    if is_only_ours != was_only_ours:
+        _only_ours.set(marked ^ {logger})
+    return was_only_ours
 
 
 def _has_default_level(logger: logging.Logger) -> bool:

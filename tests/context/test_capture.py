@@ -103,6 +103,60 @@ def test_outside_an_attempt_nothing_changes(capture: Install, library: logging.L
     assert seen.messages == ["made", "sent by another process"]
 
 
+def passed_on(level: int, message: str) -> logging.LogRecord:
+    """A record as another process, or a library with a logger of its own, passes it on."""
+    return logging.makeLogRecord({"name": "library.client", "levelno": level, "msg": message})
+
+
+def test_a_record_that_is_passed_on_reaches_the_handlers_as_outside_an_attempt(
+    capture: Install, library: logging.Logger
+) -> None:
+    capture("INFO")
+    with handler_on(logging.getLogger()) as seen, attempt() as running:
+        library.info("for the record only")
+        library.handle(passed_on(logging.INFO, "passed on"))
+        library.handle(passed_on(logging.DEBUG, "passed on, too quiet for the record"))
+    assert running.messages == ["for the record only", "passed on"]
+    assert seen.messages == ["passed on", "passed on, too quiet for the record"]
+
+
+def test_a_record_is_passed_on_only_if_the_logger_would_be_enabled_where_the_receiver_asks(
+    capture: Install, library: logging.Logger
+) -> None:
+    capture("INFO")
+    with handler_on(logging.getLogger()) as seen, attempt() as running:
+        for record in (passed_on(logging.INFO, "quiet"), passed_on(logging.WARNING, "loud")):
+            if library.isEnabledFor(record.levelno):
+                library.handle(record)
+    assert (running.messages, seen.messages) == (["quiet", "loud"], ["loud"])
+
+
+def test_a_question_about_a_level_hides_no_later_record(capture: Install, library: logging.Logger) -> None:
+    capture("INFO")
+    with handler_on(logging.getLogger()) as seen, attempt():
+        assert library.isEnabledFor(logging.INFO)
+        library.warning("for all")
+    assert seen.messages == ["for all"]
+
+
+def test_a_filter_that_logs_or_changes_the_level_shows_nobody_else_the_record(
+    capture: Install, library: logging.Logger
+) -> None:
+    def asks_another_library(record: logging.LogRecord) -> bool:
+        logging.getLogger("library.cache").info("looked up")
+        record.levelno = logging.DEBUG
+        return True
+
+    capture("INFO")
+    library.addFilter(asks_another_library)
+    try:
+        with handler_on(logging.getLogger()) as seen, attempt():
+            library.info("for the record only")
+    finally:
+        library.removeFilter(asks_another_library)
+    assert seen.messages == []
+
+
 def test_levels_handlers_and_filters_stay_what_they_are(capture: Install, library: logging.Logger) -> None:
     root = logging.getLogger()
     before = (root.level, list(root.handlers), list(root.filters), library.level)
