@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Any
 
@@ -25,7 +25,9 @@ _NEVER = 1 << 62
 _record_attributes = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 # What OpenTelemetry's instrumentation puts on each record: a line has its own trace and span.
 _added_by_others = frozenset({"otelSpanID", "otelTraceID", "otelTraceSampled", "otelServiceName"})
-_not_extra = _record_attributes | _added_by_others
+# What structlog puts on a record for its own formatter, and into the mapping that is the message.
+_for_structlog = frozenset({"_logger", "_name", "_record", "_from_structlog"})
+_not_extra = _record_attributes | _added_by_others | _for_structlog
 _is_taking: ContextVar[bool] = ContextVar("otel_taskflow_capturing", default=False)
 _only_ours: ContextVar[frozenset[logging.Logger]] = ContextVar("otel_taskflow_only_ours", default=frozenset())
 """Loggers that last said that they are enabled only because of the attempt; the record that follows is shown to nobody else."""
@@ -163,9 +165,24 @@ def _take(record: logging.LogRecord, attempt: LogSink) -> None:
         return
     token = _is_taking.set(True)
     try:
-        attempt.log(_message_of(record), from_stdlib(record.levelno), _extra_of(record), record.name)
+        message, pairs = _content_of(record)
+        attempt.log(message, from_stdlib(record.levelno), {**_extra_of(record), **pairs}, record.name)
     finally:
         _is_taking.reset(token)
+
+
+def _content_of(record: logging.LogRecord) -> tuple[object, Mapping[str, Any]]:
+    """The message, and what a structured one says besides. A mapping is not made a text here: its secrets go by their keys."""
+    if not isinstance(record.msg, Mapping) or record.args:
+        return _message_of(record), {}
+    try:
+        pairs = {key: value for key, value in record.msg.items() if key not in _for_structlog}
+    except Exception:  # noqa: BLE001 - a mapping of the user's may raise anything
+        return record.msg, {}
+    for key in ("event", "message"):
+        if key in pairs:
+            return pairs.pop(key), pairs
+    return pairs, {}
 
 
 def _message_of(record: logging.LogRecord) -> object:
