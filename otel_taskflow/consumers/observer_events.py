@@ -98,10 +98,10 @@ class Translator:
     def __init__(self, lookup: Lookup) -> None:
         self._tasks = KnownTasks(lookup)
 
-    def translate(self, events: Iterable[tuple[int, Event]]) -> list[ObserverEvent]:
-        """What observers are told about these events, in order."""
-        told = (self._tell(event) for _, event in events)
-        return [event for event in told if event is not None]
+    def translate(self, events: Iterable[tuple[int, Event]]) -> list[tuple[int, ObserverEvent]]:
+        """What observers are told about these events, in order, each with the sequence number of what it is about."""
+        told = ((seq, self._tell(event)) for seq, event in events)
+        return [(seq, event) for seq, event in told if event is not None]
 
     @singledispatchmethod
     def _tell(self, event: Event) -> ObserverEvent | None:

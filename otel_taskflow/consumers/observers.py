@@ -139,8 +139,8 @@ class ObserverConsumer:
     def consume(self, piece: JournalSlice) -> None:
         """Tell the observer. Returns when it has been told, or when that was given up.
 
-        Raises JournalError for a slice that the next process will tell: one of a dead process when closing, and one that
-        closing cuts off, if the observer's place is kept.
+        Raises JournalError for a slice that the next process will tell: one of a dead process when closing, and the rest
+        of one that closing cuts off, if the observer's place is kept.
         """
         if piece.live:
             self.precedence.wait_before(piece)
@@ -151,12 +151,12 @@ class ObserverConsumer:
                 self.counts.skipped += len(piece.events)
                 return
             self._ensure_started()
-            wanted = [event for event in self._translator.translate(self._new(piece)) if self._is_wanted(event)]
-            is_cut_off = bool(wanted) and not self._deliver(wanted)
+            wanted = [each for each in self._translator.translate(self._new(piece)) if self._is_wanted(each[1])]
+            told_to = self._deliver(wanted) if wanted else None
+            is_cut_off = told_to is not None
+            self._save(piece, told_to if told_to is not None and self._leaves_the_rest else piece.last)
             if is_cut_off or not piece.live:
                 self._leave_if_closing(piece)
-        if self._offsets is not None:
-            self._offsets.save(self._observer.name, piece.header.journal_id, piece.last)
 
     def close(self, timeout: float) -> None:
         """Let a delivery end, call the observer's ``close``, end its thread; all within ``timeout`` seconds."""
@@ -179,6 +179,11 @@ class ObserverConsumer:
         if self._leaves_the_rest or (self._deadline is not None and not piece.live):
             raise JournalError(f"{self.name} is closing; the journal {piece.header.journal_id} is left for later")
 
+    def _save(self, piece: JournalSlice, seq: int) -> None:
+        """Keep the observer's place in the journal, if there is one to keep."""
+        if self._offsets is not None and seq:
+            self._offsets.save(self._observer.name, piece.header.journal_id, seq)
+
     def _new(self, piece: JournalSlice) -> Sequence[tuple[int, Event]]:
         """The events that were not told yet: a slice may begin with some of the one before."""
         if not piece.live:
@@ -197,26 +202,26 @@ class ObserverConsumer:
             return self._takes_lines and self._observer.accepts(event.level)
         return self._takes_states
 
-    def _deliver(self, events: Sequence[ObserverEvent]) -> bool:
-        """Tell these; False if that was given up half-way."""
+    def _deliver(self, wanted: Sequence[tuple[int, ObserverEvent]]) -> int | None:
+        """Tell these. If that was given up half-way: the number of the last one whose call came back, 0 if none did."""
         if not self._wait_for_current():
-            self.counts.skipped += 0 if self._leaves_the_rest else len(events)
-            return False
-        self._submit(self._calls(events))
-        return self._wait_for_current()
+            self.counts.skipped += 0 if self._leaves_the_rest else len(wanted)
+            return 0
+        delivery = self._submit(self._calls(wanted))
+        return None if self._wait_for_current() else delivery.told_to
 
-    def _calls(self, events: Sequence[ObserverEvent]) -> list[_Call]:
+    def _calls(self, wanted: Sequence[tuple[int, ObserverEvent]]) -> list[_Call]:
         observer = self._observer
         if self._takes_batches and isinstance(observer, BatchObserver):
-            on_batch = observer.on_batch
-            return [_Call("on_batch", lambda: on_batch(events), len(events))]
-        return [self._call(event) for event in events]
+            on_batch, events = observer.on_batch, [event for _, event in wanted]
+            return [_Call("on_batch", lambda: on_batch(events), len(events), wanted[-1][0])]
+        return [self._call(seq, event) for seq, event in wanted]
 
-    def _call(self, event: ObserverEvent) -> _Call:
+    def _call(self, seq: int, event: ObserverEvent) -> _Call:
         observer = self._observer
         if isinstance(event, LogEvent):
-            return _Call("on_log", lambda: observer.on_log(event), 1)
-        return _Call("on_lifecycle", lambda: observer.on_lifecycle(event), 1)
+            return _Call("on_log", lambda: observer.on_log(event), 1, seq)
+        return _Call("on_lifecycle", lambda: observer.on_lifecycle(event), 1, seq)
 
     def _close_observer(self, end: float) -> bool:
         is_free = self._wait_for_current()
@@ -230,9 +235,10 @@ class ObserverConsumer:
 
     # One delivery at a time, on the observer's thread
 
-    def _submit(self, calls: Sequence[_Call]) -> None:
+    def _submit(self, calls: Sequence[_Call]) -> _Delivery:
         delivery = self._current = _Delivery(calls)
         self._thread.submit(lambda: self._work(delivery), delivery.over)
+        return delivery
 
     def _wait_for_current(self) -> bool:
         """Wait until the observer's thread is free; False when it hangs in a call or time is up: the rest is left out."""
@@ -287,11 +293,12 @@ class ObserverConsumer:
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """One call of a method of the observer, and how many events it is about."""
+    """One call of a method of the observer, how many events it is about, and the sequence number of the last of them."""
 
     name: str
     method: Callable[[], Any]
     events: int
+    last: int = 0
 
 
 class _Delivery:
@@ -308,6 +315,12 @@ class _Delivery:
     def begin(self, at: int) -> None:
         """The call at this place begins."""
         self.at, self._begun_at = at, monotonic()
+
+    @property
+    def told_to(self) -> int:
+        """Sequence number of the last event of the calls that came back; 0 if none did."""
+        at = self.at
+        return self.calls[at - 1].last if at else 0
 
     @property
     def has_stalled(self) -> bool:

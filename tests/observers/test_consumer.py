@@ -249,6 +249,25 @@ def test_what_closing_cuts_off_is_left_to_the_next_and_is_no_loss(consume: Make,
     assert (consumer.counts.failed, consumer.counts.skipped) == (1, 0)
 
 
+def test_what_was_told_before_closing_cuts_a_slice_off_is_not_told_again(consume: Make, tmp_path: Path) -> None:
+    class HangingAtTheThird(Hanging):
+        def on_log(self, event: LogEvent) -> None:
+            if event.message == "line 3":
+                super().on_log(event)
+
+    hanging = HangingAtTheThird()
+    consumer = consume(hanging, offsets=ObserverOffsets(tmp_path))
+    with ThreadPoolExecutor() as pool:
+        cut_off = pool.submit(consumer.consume, lines(5))
+        assert hanging.entered.wait(5)
+        waits = pool.submit(consumer.consume, lines(2, first=6))
+        consumer.close(0.1)
+        for left in (cut_off, waits):
+            assert isinstance(left.exception(5), JournalError)
+    hanging.release.set()
+    assert consumer.seen_of(HEADER.journal_id) == 2
+
+
 def test_what_closing_cuts_off_is_lost_and_counted_where_no_place_is_kept(consume: Make) -> None:
     hanging = Hanging()
     consumer = consume(hanging)

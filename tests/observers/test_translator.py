@@ -15,7 +15,8 @@ ERROR = ErrorInfo("ValueError", "boom", "Traceback")
 
 
 def translate(*events: Event, row: TaskRow | None = None) -> list[ObserverEvent]:
-    return Translator(NOWHERE._replace(task=lambda task_id: row)).translate(enumerate(events, 1))
+    translator = Translator(NOWHERE._replace(task=lambda task_id: row))
+    return [event for _, event in translator.translate(enumerate(events, 1))]
 
 
 def states(*events: Event) -> list[tuple[str, int, int]]:
@@ -104,7 +105,7 @@ def test_lines_and_end_of_an_attempt_whose_beginning_was_not_seen_have_its_span_
 
     translator = Translator(Lookup(lambda task_id: ROW, load_attempt))
     told = translator.translate(enumerate([logged("a"), logged("b"), ended(TaskStatus.INTERRUPTED)]))
-    assert [(event.trace_id, event.span_id) for event in told] == [(SPAN.trace_id, SPAN.span_id)] * 3
+    assert [(event.trace_id, event.span_id) for _, event in told] == [(SPAN.trace_id, SPAN.span_id)] * 3
     assert asked == [(TASK, 0)]
 
 
@@ -126,8 +127,13 @@ def test_a_store_that_fails_costs_name_and_span_only() -> None:
     def fail_again(task_id: str, attempt: int) -> AttemptRow | None:
         raise OSError("disk")
 
-    (event,) = Translator(Lookup(fail, fail_again)).translate([(1, logged())])
+    ((_, event),) = Translator(Lookup(fail, fail_again)).translate([(1, logged())])
     assert (event.func_name, event.span_id) == ("unknown", None)
+
+
+def test_each_is_told_with_the_number_of_what_it_is_about() -> None:
+    events = [(4, enqueued()), (5, started()), (8, logged())]
+    assert [seq for seq, _ in Translator(NOWHERE).translate(events)] == [5, 8]
 
 
 def test_a_late_line_still_knows_task_and_span() -> None:
