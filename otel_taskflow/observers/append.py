@@ -51,6 +51,11 @@ class WatchedFile:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             # The mode is left to the umask: this is the user's file, made for other programs to read.
             self._fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            self.look_for_torn_line()
+
+    def look_for_torn_line(self) -> None:
+        """Look whether the last line has no end. Without a lock that may be a line which another process is just writing."""
+        self._is_torn = self.size() > 0 and _last_byte(self._path) != b"\n"
 
     def write(self, data: bytes) -> None:
         """Write to the open file. After a line that a full disk cut off, the next begins on a line of its own."""
@@ -87,6 +92,7 @@ class RotatedFile:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with locked(self._path.with_name(f"{self._path.name}.lock")):
             self._file.reopen_if_moved()
+            self._file.look_for_torn_line()
             rest = list(lines)
             while rest:
                 fitting = self._fitting(rest)
@@ -121,6 +127,16 @@ class RotatedFile:
 
     def _backup(self, number: int) -> Path:
         return self._path.with_name(f"{self._path.name}.{number}") if number else self._path
+
+
+def _last_byte(path: Path) -> bytes:
+    """The last byte of a file; a line end for one that cannot be read: it may be there to be written only."""
+    try:
+        with path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read(1)
+    except OSError:
+        return b"\n"
 
 
 @contextmanager

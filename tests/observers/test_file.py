@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -146,6 +147,55 @@ def test_a_file_that_was_moved_away_is_begun_anew(tmp_path: Path, mode: Any) -> 
     log.on_log(log_event("after"))
     assert message_of((tmp_path / "moved").read_text().strip()) == "before"
     assert message_of((tmp_path / "app.log").read_text().strip()) == "after"
+
+
+@pytest.mark.parametrize("mode", ["watched", "rotate"])
+def test_a_line_that_a_full_disk_cut_off_is_ended_by_the_next_start(tmp_path: Path, mode: Any) -> None:
+    (tmp_path / "app.log").write_text("whole\ncut o")
+    log = FileLogger(tmp_path / "app.log", mode=mode)
+    log.on_log(log_event("after"))
+    log.on_log(log_event("the next"))
+    assert everything(tmp_path)[:2] == ["whole", "cut o"]
+    assert [message_of(line) for line in everything(tmp_path)[2:]] == ["after", "the next"]
+
+
+def test_a_line_that_another_process_could_not_end_is_ended_by_us(tmp_path: Path) -> None:
+    log = FileLogger(tmp_path / "app.log")
+    log.on_log(log_event("before"))
+    with (tmp_path / "app.log").open("a") as other:
+        other.write("cut o")
+    log.on_log(log_event("after"))
+    assert [line.rsplit(" ", 1)[-1] for line in everything(tmp_path)] == ["before", "o", "after"]
+
+
+@pytest.mark.parametrize("mode", ["watched", "rotate"])
+def test_a_line_that_was_cut_off_in_a_file_moved_away_is_none_of_the_new_one(
+    tmp_path: Path, mode: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = os.write
+
+    def write_half(fd: int, data: memoryview) -> int:
+        if len(data) < 10:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(fd, data[: len(data) - 5])
+
+    log = FileLogger(tmp_path / "app.log", mode=mode)
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "write", write_half)
+        with pytest.raises(OSError, match="No space left"):
+            log.on_log(log_event("before"))
+    (tmp_path / "app.log").rename(tmp_path / "moved")
+    log.on_log(log_event("after"))
+    assert [message_of(line) for line in everything(tmp_path)] == ["after"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+def test_a_file_that_may_only_be_written_is_written(tmp_path: Path) -> None:
+    (tmp_path / "app.log").write_text("before\n")
+    (tmp_path / "app.log").chmod(0o200)
+    FileLogger(tmp_path / "app.log").on_log(log_event("after"))
+    (tmp_path / "app.log").chmod(0o600)
+    assert len(everything(tmp_path)) == 2
 
 
 def test_a_watched_file_is_never_rotated_by_us(tmp_path: Path) -> None:
