@@ -62,12 +62,14 @@ def _coloured(event: ObserverEvent) -> str:
 
 
 def _has_colours(stream: TextIO) -> bool:
-    return not os.environ.get("NO_COLOR") and stream.isatty()
+    # Whoever replaces sys.stdout may give it only what print() needs: write and flush.
+    is_terminal = getattr(stream, "isatty", None)
+    return not os.environ.get("NO_COLOR") and is_terminal is not None and is_terminal()
 
 
 def _writable(line: str, stream: TextIO) -> str:
     """What the stream's encoding does not have is shown as an escape: it must not stop the line."""
-    encoding = stream.encoding or "utf-8"
+    encoding = getattr(stream, "encoding", None) or "utf-8"
     return line.encode(encoding, "backslashreplace").decode(encoding)
 
 

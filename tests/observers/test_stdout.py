@@ -72,6 +72,26 @@ def test_what_the_encoding_does_not_have_is_escaped(monkeypatch: pytest.MonkeyPa
     assert written.getvalue().endswith(b"Gr\\xfc\\xdfe\n")
 
 
+def test_a_standard_output_that_can_only_write_and_flush_gets_lines_without_colours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Tee:
+        def __init__(self) -> None:
+            self.written = ""
+
+        def write(self, text: str) -> None:
+            self.written += text
+
+        def flush(self) -> None:
+            self.written += "<flushed>"
+
+    tee = Tee()
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr(sys, "stdout", tee)
+    StdoutLogger().on_log(log_event("Grüße"))
+    assert tee.written == "[01234567] [send_email] 2026-01-31T12:00:00.123Z Grüße\n<flushed>"
+
+
 def test_a_process_without_standard_output_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", None)
     StdoutLogger().on_log(log_event())
