@@ -186,19 +186,42 @@ class Passwords:
         return Identity(actor=pair[0], proof="basic", client=client)
 
     async def _is_right(self, user: str, password: str) -> bool:
-        try:
-            answer = await asyncio.to_thread(self._check, user, password)
-            if inspect.isawaitable(answer):
-                answer = await answer
-        except Exception:
-            _logger.exception("otel_taskflow: authenticate_user raised; the request is refused")
-            return False
+        answer, error = await asyncio.to_thread(_called, self._check, user, password)
+        if inspect.isawaitable(answer):
+            answer, error = await _awaited_apart(answer)
+        if error is not None:
+            _logger.error("otel_taskflow: authenticate_user raised; the request is refused", exc_info=error)
         return answer is True
 
     def _remember(self, client: str) -> None:
         if len(self._remembered) >= MAX_REMEMBERED:
             self._remembered.clear()
         self._remembered[client] = time.monotonic() + REMEMBERED
+
+
+def _called(check: Callable[[str, str], Any], user: str, password: str) -> tuple[Any, BaseException | None]:
+    """The answer, or what was raised: an ``exit()`` of the app's code in there must not end the server."""
+    try:
+        return check(user, password), None
+    except BaseException as error:  # noqa: BLE001 - whatever it raises is a refusal
+        return None, error
+
+
+async def _awaited_apart(answer: Awaitable[Any]) -> tuple[Any, BaseException | None]:
+    """As ``_called``, in an asyncio task of its own: so a CancelledError raised there is not taken for one of the request."""
+    task = asyncio.ensure_future(_awaited(answer))
+    try:
+        await asyncio.wait({task})
+    finally:
+        task.cancel()
+    return task.result()
+
+
+async def _awaited(answer: Awaitable[Any]) -> tuple[Any, BaseException | None]:
+    try:
+        return await answer, None
+    except BaseException as error:  # noqa: BLE001 - whatever it raises is a refusal
+        return None, error
 
 
 def passwords_from(auth: Any) -> Passwords:

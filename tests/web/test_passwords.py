@@ -34,6 +34,51 @@ async def test_user_and_password_come_through_basic(backend: Backend, auth: Any)
         assert (await browser.get("/tasks", headers=BEARER)).status_code == 401
 
 
+class Raising:
+    def __init__(self, error: type[BaseException]) -> None:
+        self.error = error
+
+    def authenticate_user(self, username: str, password: str) -> Any:
+        raise self.error
+
+
+class RaisingLater(Raising):
+    async def authenticate_user(self, username: str, password: str) -> Any:
+        await asyncio.sleep(0)
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, asyncio.CancelledError, OSError])
+@pytest.mark.parametrize("kind", [Raising, RaisingLater])
+async def test_whatever_a_check_raises_is_a_refusal(
+    backend: Backend, kind: type[Raising], error: type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
+    async with client(make_app(backend, auth=kind(error)), basic("ann", "pass")) as browser:
+        assert (await browser.get("/tasks")).status_code == 401
+    assert "authenticate_user raised" in caplog.text
+    assert error.__name__ in caplog.text
+
+
+async def test_a_request_that_is_cancelled_ends_its_check(backend: Backend) -> None:
+    entered, ended = asyncio.Event(), asyncio.Event()
+
+    class Waiting:
+        async def authenticate_user(self, username: str, password: str) -> bool:
+            entered.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.set()
+            return True
+
+    request = asyncio.ensure_future(ask(make_app(backend, auth=Waiting()), "192.0.2.1", "pass"))
+    await asyncio.wait_for(entered.wait(), 5)
+    request.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await request
+    await asyncio.wait_for(ended.wait(), 5)
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
 async def test_a_password_may_hold_any_letter(backend: Backend, encoding: str) -> None:
     async with client(make_app(backend, auth=("jörg", "gänse:füße"))) as browser:
