@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import threading
 from collections.abc import Sequence
@@ -18,6 +19,10 @@ from otel_taskflow.values.paths import as_path
 Mode = Literal["rotate", "watched"]
 MOST_BACKUPS = 10_000
 """Each rotation renames all of them."""
+
+
+MOST_NAME_BYTES = 255
+"""What file systems take for the name of a file or folder."""
 
 
 class FileLogger(LineObserver):
@@ -78,8 +83,10 @@ class FileLogger(LineObserver):
 
 def _line_file(path: Path, mode: str, max_bytes: int, backup_count: int) -> LineFile:
     if mode == "rotate":
+        _check_names(path, max(".lock", f".{backup_count}", key=len))
         return RotatedFile(path, max_bytes, backup_count)
     if mode == "watched":
+        _check_names(path)
         return WatchedFile(path)
     raise ConfigurationError(f'FileLogger(mode={mode!r}): use "rotate", or "watched" if another program rotates')
 
@@ -91,9 +98,32 @@ def _checked_path(path: object) -> Path:
         absolute = as_path(path).absolute()
     except ValueError as error:
         raise ConfigurationError(f"FileLogger(path={str(path)!r}): {error}; use the path of a file") from None
-    if absolute.is_dir():
+    if _is_folder(absolute):
         raise ConfigurationError(f"FileLogger(path={str(path)!r}): this is a folder; name a file in it")
     return absolute
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return stat.S_ISDIR(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise ConfigurationError(
+            f"FileLogger(path={str(path)!r}): {error.strerror}; use the path of a file that can be written"
+        ) from None
+
+
+def _check_names(path: Path, longest_end: str = "") -> None:
+    """The folder may not be there yet, so the system cannot be asked. Files beside it have its name and an end of their own."""
+    for name in (*path.parts[:-1], path.name + longest_end):
+        size = len(os.fsencode(name))
+        if size > MOST_NAME_BYTES:
+            with_end = f" with the end {longest_end}" if longest_end and name.endswith(longest_end) else ""
+            raise ConfigurationError(
+                f"FileLogger(path={str(path)!r}): a name in it takes {size} bytes{with_end}, "
+                f"and at most {MOST_NAME_BYTES} fit; use a shorter one"
+            )
 
 
 def _count(name: str, value: object, most: int = sys.maxsize) -> int:

@@ -263,6 +263,30 @@ def test_a_bad_value_is_refused_at_once_by_name(tmp_path: Path, given: dict[str,
         FileLogger(**{"path": tmp_path / "app.log", **given})
 
 
+@pytest.mark.parametrize(
+    ("path", "given", "named"),
+    [
+        ("x" * 300, {}, "File name too long; use the path of a file that can be written"),
+        ("x" * 251, {}, "a name in it takes 256 bytes with the end .lock, and at most 255 fit; use a shorter one"),
+        ("x" * 250, {"backup_count": 10_000}, "256 bytes with the end .10000, "),
+        ("later/" + "ä" * 128, {"mode": "watched"}, "a name in it takes 256 bytes, and at most 255 fit"),
+        ("later/" + "x" * 256 + "/app.log", {}, "a name in it takes 256 bytes, and at most 255 fit"),
+    ],
+)
+def test_a_name_that_is_too_long_for_a_file_is_refused_at_once(
+    tmp_path: Path, path: str, given: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(named)):
+        FileLogger(tmp_path / path, **given)
+
+
+@pytest.mark.parametrize(("length", "mode"), [(250, "rotate"), (255, "watched")])
+def test_the_longest_name_that_is_taken_is_written(tmp_path: Path, length: int, mode: Any) -> None:
+    path = tmp_path / ("x" * length)
+    FileLogger(path, mode=mode).on_log(log_event())
+    assert path.exists()
+
+
 def test_a_folder_is_refused_as_a_path(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="is a folder"):
         FileLogger(tmp_path)
