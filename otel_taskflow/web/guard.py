@@ -102,7 +102,7 @@ class Guard:
                 question,
                 403,
                 f"Refused: this request does not come from the dashboard's own page. {self._authenticator.programs}; "
-                "pages send `X-Otel-Taskflow: 1` from the same origin.",
+                f"pages send `X-Otel-Taskflow: 1` from the same origin.{_hint_at_proxy(question)}",
             )
         return self._refuse(question, 401, self._authenticator.refusal)
 
@@ -113,6 +113,16 @@ class Guard:
             return refusal(status, f"Unauthorized. {detail}" if status == 401 else detail, headers)
         title = {401: "Who is there?", 429: "Not now"}.get(status, "Not here")
         return page("refused.html", status, {"title": title, "detail": detail}, headers)
+
+
+def _hint_at_proxy(question: Question) -> str:
+    """Over plain http only Host says where our page is, and nginx puts its own there unless it is told not to."""
+    if not question.has_marker or question.fetch_site or question.origin in ("", "null"):
+        return ""
+    return (
+        f" The page is at {question.origin!r}, and the request came for the host {question.host!r}: a proxy between them "
+        "must pass Host on (nginx: `proxy_set_header Host $http_host;`)."
+    )
 
 
 class ProbesOnly:

@@ -208,6 +208,23 @@ async def test_who_is_refused_for_a_foreign_origin_is_told_what_works_here(
     assert f" {hint}; pages send" in answer.json()["detail"]
 
 
+async def test_behind_a_proxy_that_does_not_pass_host_on_the_refusal_names_both_and_the_remedy(
+    backend: Backend,
+) -> None:
+    backend.write([task()])
+    page = {"origin": "http://shop.example:8080", "x-otel-taskflow": "1"}
+    async with client(make_app(backend)) as browser:
+        await browser.get(f"/tasks/dashboard?token={TOKEN}")
+        refused = await browser.post("/tasks/t1/cancel", headers={**page, "host": "127.0.0.1:8000"})
+        passed_on = await browser.post("/tasks/t1/cancel", headers={**page, "host": "shop.example:8080"})
+        foreign = await browser.post("/tasks/t1/cancel", headers={**SAME, "sec-fetch-site": "cross-site"})
+    assert [refused.status_code, passed_on.status_code, foreign.status_code] == [403, 200, 403]
+    hint = "The page is at 'http://shop.example:8080', and the request came for the host '127.0.0.1:8000'"
+    assert hint in refused.json()["detail"]
+    assert "proxy_set_header Host $http_host" in refused.json()["detail"]
+    assert "proxy" not in foreign.json()["detail"]
+
+
 async def test_a_program_with_the_token_needs_no_marker(backend: Backend) -> None:
     backend.write([task()])
     async with client(make_app(backend), BEARER) as program:
