@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import ipaddress
 import itertools
 import json
 import random
@@ -16,6 +17,8 @@ from typing import Any
 
 from otel_taskflow import ConfigurationError, OTLPExporter, links, setup_telemetry
 from otel_taskflow.demo.shop import Shop, make_shop
+from otel_taskflow.errors import JournalError
+from otel_taskflow.journal.folder import open_folder
 
 SERVICE = "shop"
 ORDERS_PER_MINUTE = 40
@@ -24,7 +27,7 @@ REPORT_LINES = 100_000
 
 
 def run_demo(*, host: str, port: int, otlp: str | None, folder: str, grafana: str | None = None) -> int:
-    """Serve until Ctrl-C. Returns the exit status."""
+    """Serve until Ctrl-C. Returns the exit status. Raises ConfigurationError before anything is served."""
     try:
         import uvicorn
     except ImportError:
@@ -33,6 +36,7 @@ def run_demo(*, host: str, port: int, otlp: str | None, folder: str, grafana: st
     port = _free_port(host, port)
     to_grafana = None if grafana is None else links.grafana(grafana, service=SERVICE)
     shop = make_shop(links=to_grafana, dir=folder, observers=_exporters(otlp))
+    _check(shop)
     telemetry = _export_to(otlp, shop)
     server = uvicorn.Server(uvicorn.Config(shop.app, host=host, port=port, log_level="warning"))
     customers = _Customers(f"http://{_reachable(host)}:{port}")
@@ -46,6 +50,19 @@ def run_demo(*, host: str, port: int, otlp: str | None, folder: str, grafana: st
         if telemetry is not None:
             telemetry.shutdown(5.0)
     return 0
+
+
+def _check(shop: Shop) -> None:
+    """What would fail under the server, with a stack trace, is told in one line."""
+    settings = shop.tasks.settings
+    if settings.disabled:
+        raise ConfigurationError("a disabled manager keeps no tasks to look at; leave out OTEL_TASKFLOW_DISABLED")
+    if settings.store == "memory" or settings.on_store_error != "raise":
+        return
+    try:
+        open_folder(settings.folder)
+    except JournalError as error:
+        raise ConfigurationError(f"--dir {settings.folder}: {error}") from None
 
 
 def _exporters(otlp: str | None) -> list[OTLPExporter]:
@@ -69,7 +86,7 @@ def _greet_and_order(server: Any, shop: Shop, customers: _Customers) -> None:
     token = shop.tasks.access_token()
     print(
         f"\n  The shop is open. Its dashboard:\n\n    {customers.base}/tasks/dashboard?token={token}\n\n"
-        f"  Tasks are kept in {shop.tasks.settings.folder.resolve()}. Ctrl-C ends it.\n",
+        f"  Tasks are kept in {shop.tasks.kept_in}. Ctrl-C ends it.\n",
         flush=True,
     )
     customers.work()
@@ -124,10 +141,14 @@ class _Customers:
 
 
 def _reachable(host: str) -> str:
-    """Who listens on all addresses is reached on this one."""
-    if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
-        return "127.0.0.1"
-    return f"[{host}]" if ":" in host else host
+    """The host of a link. Who listens on all addresses of IPv4 or of IPv6 is reached on the loopback one."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if address.is_unspecified:
+        return "127.0.0.1" if address.version == 4 else "[::1]"
+    return f"[{host}]" if address.version == 6 else host
 
 
 def _free_port(host: str, port: int) -> int:
@@ -142,6 +163,8 @@ def _is_free(host: str, port: int) -> bool:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
+            # As the server does: connections of the last run that the system still remembers do not take the port.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except (OSError, UnicodeError) as error:
         if getattr(error, "errno", None) in (errno.EADDRINUSE, errno.EACCES):
