@@ -13,9 +13,9 @@ from otel_taskflow.events import AttemptEnded
 from otel_taskflow.model import SpanIdentity
 from otel_taskflow.ports import AttemptLogs
 from otel_taskflow.telemetry import semconv
-from otel_taskflow.telemetry.additions import packed_attributes
+from otel_taskflow.telemetry.additions import Room, packed_attributes, packed_text, packed_time
 from otel_taskflow.telemetry.attempt import MAX_EVENTS, LiveAttemptSpan
-from otel_taskflow.telemetry.guard import Mishaps, clean
+from otel_taskflow.telemetry.guard import Mishaps
 
 _OURS = ("messaging.", "code.", f"{semconv.SCOPE}.")
 """What an attempt's span begins with; anything else came from a sampler."""
@@ -50,15 +50,23 @@ class JournalledAttemptSpan(LiveAttemptSpan):
             return None
 
     def _read(self, span: ReadableSpan) -> dict[str, Any]:
-        attributes = span.attributes or {}
-        changed = {key: value for key, value in attributes.items() if self._given.get(key) != value}
+        room = Room()
+        changed = [(key, value) for key, value in (span.attributes or {}).items() if self._given.get(key) != value]
+        attributes = room.fitting(packed_attributes(dict(changed)).items())
+        events = room.fitting(map(_event, span.events))
+        added_links = span.links[self._links :]
+        links = room.fitting(map(_link, added_links))
         found = {
-            "name": clean(span.name) if span.name != self._name else None,
-            "attributes": packed_attributes(changed),
-            "events": [[clean(each.name), each.timestamp, packed_attributes(each.attributes)] for each in span.events],
-            "links": [_link(each) for each in span.links[self._links :]],
+            "name": packed_text(span.name) if span.name != self._name else None,
+            "attributes": dict(attributes),
+            "events": events,
+            "links": links,
             "status": _status(span),
-            "dropped": [span.dropped_attributes, span.dropped_events, span.dropped_links],
+            "dropped": [
+                span.dropped_attributes + len(changed) - len(attributes),
+                span.dropped_events + len(span.events) - len(events),
+                span.dropped_links + len(added_links) - len(links),
+            ],
         }
         return {key: value for key, value in found.items() if value and any(value)}
 
@@ -69,6 +77,10 @@ class JournalledAttemptSpan(LiveAttemptSpan):
                 self.span.end(ended.time)
             except Exception as error:  # noqa: BLE001 - the SDK may raise anything
                 self.mishaps.note("end a span", error)
+
+
+def _event(event: Any) -> list[Any]:
+    return [packed_text(event.name), packed_time(event.timestamp), packed_attributes(event.attributes)]
 
 
 def _link(link: Any) -> list[Any]:
@@ -85,4 +97,4 @@ def _status(span: ReadableSpan) -> list[str] | None:
     status = span.status
     if status.status_code is StatusCode.UNSET:
         return None
-    return [status.status_code.name.lower(), clean(status.description or "")]
+    return [status.status_code.name.lower(), packed_text(status.description or "")]

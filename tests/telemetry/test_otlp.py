@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -14,11 +15,19 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags
+from pydantic_core import from_json, to_json
 
 from otel_taskflow.events import AttemptEnded, AttemptStarted, TaskEnqueued, TaskLogged
 from otel_taskflow.model import AttemptOutcome, ErrorInfo, SpanIdentity, TaskRow
 from otel_taskflow.ports import JournalHeader, JournalSlice
 from otel_taskflow.telemetry import LogRecordConsumer, OpenTelemetry
+from otel_taskflow.telemetry.additions import (
+    DEEPEST,
+    MOST_BYTES,
+    MOST_CHARACTERS,
+    packed_attributes,
+    unpacked_attributes,
+)
 from otel_taskflow.telemetry.attempt import LiveAttemptSpan
 from otel_taskflow.telemetry.guard import Mishaps
 from otel_taskflow.telemetry.journalled import JournalledAttemptSpan
@@ -306,12 +315,68 @@ def test_a_hostile_value_on_a_span_does_not_harm_the_end_of_its_attempt(both: Bo
     task = enqueued(telemetry)
     with pytest.raises(UnicodeEncodeError):
         both.run(task, body)  # what the SDK's own encoder makes of such a name
+    assert _ended_after(telemetry, body).name == "lone \\ud800 surrogate"
+
+
+def test_of_what_is_too_much_for_a_span_the_rest_is_kept_and_the_loss_counted(telemetry: OpenTelemetry) -> None:
+    def body() -> None:
+        span = trace.get_current_span()
+        span.set_attribute("page", "x" * MOST_BYTES)
+        span.set_attribute("customer", "Zoë")
+        for number in range(10):
+            span.add_event(f"part {number}", {"body": "y" * (MOST_BYTES // 4)})
+        span.add_link(SpanContext(5, 6, True, TraceFlags(1)), {"why": "z" * MOST_BYTES})
+        span.update_name("n" * MOST_BYTES)
+
+    made = _ended_after(telemetry, body)
+    kept = {pair.key for pair in made.attributes}
+    assert ("customer" in kept, "page" in kept, made.dropped_attributes_count) == (True, False, 1)
+    assert [event.name for event in made.events] == ["part 0", "part 1", "part 2"]
+    assert (made.dropped_events_count, made.dropped_links_count) == (7, 1)
+    assert len(made.name) == MOST_CHARACTERS
+
+
+def test_of_a_value_nested_too_deep_the_inside_becomes_text() -> None:
+    value: Any = {"a": [1]}
+    for _ in range(5000):
+        value = {"in": value}
+    deep = packed_attributes({"shallow": {"a": [1]}, "deep": value})
+    kept = unpacked_attributes(from_json(to_json(deep)))
+    assert kept["shallow"] == {"a": [1]}
+    inside = kept["deep"]
+    for _ in range(DEEPEST):
+        inside = inside["in"]
+    assert isinstance(inside, str)
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        (T0 + 1.0, int(T0 + 1.0)),
+        (-5, 0),
+        (2**70, 2**64 - 1),
+        (datetime(2026, 1, 1, tzinfo=timezone.utc), None),
+        (float("nan"), None),
+        (object(), None),
+    ],
+)
+def test_an_event_with_a_time_that_is_none_is_sent_with_the_nearest_or_the_attempts_end(
+    telemetry: OpenTelemetry, given: Any, sent: int | None
+) -> None:
+    made = _ended_after(telemetry, lambda: trace.get_current_span().add_event("seen", timestamp=given))
+    (event,) = made.events
+    assert event.time_unix_nano == (made.end_time_unix_nano if sent is None else sent)
+
+
+def _ended_after(telemetry: OpenTelemetry, body: Callable[[], Any]) -> Span:
+    """Our span of an attempt whose code did this, by way of the journal's JSON."""
+    task = enqueued(telemetry)
     before = AttemptStarted(task.task_id, T0, 0, SpanIdentity("", ""), "w", 0)
     span = telemetry.start_attempt(task, before)
     assert isinstance(span, LiveAttemptSpan)
     journalled = JournalledAttemptSpan(trace.get_current_span(span.context), span.identity, span.context, Mishaps())
     contextvars.copy_context().run(lambda: (span.activate(), body()))
-    ended = end_of(task)._replace(span=journalled.additions())
+    additions = from_json(to_json(journalled.additions(), inf_nan_mode="constants"))
+    ended = end_of(task)._replace(span=additions)
     attempt = OpenAttempt(before._replace(span=span.identity), task, ({}, ""))
-    made = _decoded(encode_span(span_of_attempt(attempt, ended, lambda level: True, 128)))
-    assert made.name == "lone \\ud800 surrogate"
+    return _decoded(encode_span(span_of_attempt(attempt, ended, lambda level: True, 128)))

@@ -157,7 +157,7 @@ def span_of_attempt(
 ) -> SpanData:
     """The CONSUMER span ``process {task}`` of an attempt that has ended, with lines that were kept for a group."""
     added = ended.span or {}
-    events = _user_events(added)
+    events = _user_events(added, ended.time)
     lines = [line for line in attempt.lines(group) if is_wanted(line[1])]
     room = None if max_events is None else max(0, max_events - len(events) - (ended.error is not None))
     kept = first_and_last(lines, room)
@@ -219,9 +219,10 @@ def _links(attempt: OpenAttempt) -> list[SpanLink]:
     return links
 
 
-def _user_events(added: Mapping[str, Any]) -> list[SpanEvent]:
+def _user_events(added: Mapping[str, Any], otherwise: int) -> list[SpanEvent]:
     return [
-        SpanEvent(name, time, unpacked_attributes(attributes)) for name, time, attributes in added.get("events", ())
+        SpanEvent(name, otherwise if time is None else time, unpacked_attributes(attributes))
+        for name, time, attributes in added.get("events", ())
     ]
 
 
