@@ -12,6 +12,9 @@ from otel_taskflow.telemetry.otlp.encode import encode_log, encode_span
 from otel_taskflow.telemetry.otlp.limits import limited_log, limited_span
 from otel_taskflow.telemetry.otlp.values import DataLimits, LogData, SpanData
 
+SpanFor = Callable[[Route], SpanData]
+"""The span as a destination gets it."""
+
 
 class Messages:
     """Those of one slice; ``dropped`` counts by (destination, signal, reason) what was left out."""
@@ -43,19 +46,22 @@ class Messages:
                 held_for = key if route.decides_late else None
                 self.all.append(Message(route.name, "logs", source, body, data.time, held_for))
 
-    def add_span(self, source: Source, time: int, span_for: Callable[[Route], SpanData]) -> None:
-        """A span, which may have other events for another destination."""
+    def add_span(self, source: Source, time: int, span_for: SpanFor) -> None:
+        """A span, which may have other events for another destination: for all of them, or for none if it raises.
+
+        Raises what ``span_for`` raises, and ValueError, TypeError, LookupError or AttributeError for what cannot be encoded.
+        """
+        spans = [(route, span_for(route)) for route in self._routes if route.wants_spans]
         encoded: dict[int, bytes] = {}
-        for route in self._routes:
-            if not route.wants_spans:
-                continue
-            span = span_for(route)
-            if route.hook is not None:
-                body = self._hooked(route, "traces", limited_span(span, self._limits), encode_span)
+        for route, span in spans:
+            if route.hook is None and id(span) not in encoded:
+                encoded[id(span)] = encode_span(limited_span(span, self._limits))
+        # Hooks come after all that may raise: what one of them has seen is seen and counted once.
+        for route, span in spans:
+            if route.hook is None:
+                body: bytes | None = encoded[id(span)]
             else:
-                if id(span) not in encoded:
-                    encoded[id(span)] = encode_span(limited_span(span, self._limits))
-                body = encoded[id(span)]
+                body = self._hooked(route, "traces", limited_span(span, self._limits), encode_span)
             if body is not None:
                 self.all.append(Message(route.name, "traces", source, body, time))
 

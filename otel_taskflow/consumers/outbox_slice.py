@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from otel_taskflow.consumers.outbox_facts import TaskFacts
-from otel_taskflow.consumers.outbox_messages import Messages
+from otel_taskflow.consumers.outbox_messages import Messages, SpanFor
 from otel_taskflow.consumers.outbox_routes import Route
 from otel_taskflow.events import AttemptEnded, AttemptStarted, Event, TaskEnqueued, TaskLogged, TaskSettled
 from otel_taskflow.export import FinishedAttempt
@@ -27,6 +27,7 @@ from otel_taskflow.version import __version__
 _logger = logging.getLogger("otel_taskflow")
 
 _SCOPE = encode_scope(semconv.SCOPE, __version__)
+_UNENCODABLE = (ValueError, TypeError, LookupError, AttributeError)
 _no_lines: frozenset[str] = frozenset()
 _nobody: frozenset[Route] = frozenset()
 
@@ -101,12 +102,15 @@ class OutboxSlice:
         """Take one event. One that cannot be exported is counted and left out: it must not hold up the others."""
         try:
             self._take(event)
-        except (ValueError, TypeError, LookupError, AttributeError) as error:
-            for route in self._around.routes:
-                self._messages.drop(route, "logs", "unencodable")
-            if not self._around.has_warned:
-                self._around.has_warned = True
-                _logger.warning("otel_taskflow: an event of task %s is not exported", event.task_id, exc_info=error)
+        except _UNENCODABLE as error:
+            self._lose(event, "logs", self._around.routes, error)
+
+    def _lose(self, event: Event, signal: str, routes: Iterable[Route], error: Exception) -> None:
+        for route in routes:
+            self._messages.drop(route, signal, "unencodable")
+        if not self._around.has_warned:
+            self._around.has_warned = True
+            _logger.warning("otel_taskflow: an event of task %s is not exported", event.task_id, exc_info=error)
 
     def _take(self, event: Event) -> None:
         match event:
@@ -127,7 +131,7 @@ class OutboxSlice:
         task = self._around.facts.enqueued(event)
         span = span_of_enqueue(task, event.code_name)
         if span is not None:
-            self._messages.add_span(self._source, event.time, lambda _: span)
+            self._add_span(event, self._source, lambda _: span)
 
     def _start(self, event: AttemptStarted) -> None:
         task = self._around.facts.of(event.task_id)
@@ -167,19 +171,25 @@ class OutboxSlice:
 
     def _end(self, event: AttemptEnded) -> None:
         key = attempt_key(event.task_id, event.attempt)
+        try:
+            self._add_end(event, key)
+        finally:  # what cannot be exported must not leave the attempt open
+            self._open.pop(key, None)
+            self._touched.pop(key, None)
+            self._closed.append(key)
+            if event.status in FINAL_STATUSES:
+                self._around.facts.finish(event.task_id)
+
+    def _add_end(self, event: AttemptEnded, key: str) -> None:
         attempt = self._attempt(event.task_id, event.attempt)
         name, span = self._names(event.task_id, event.attempt, attempt)
         source = self._source_of(attempt)
         told = self._settle_lines(key, _finished(event, attempt, name or ""))
+        if attempt is not None and attempt.is_sampled:
+            without_additions = self._span_for(attempt, event._replace(span=None), told)
+            self._add_span(event, source, self._span_for(attempt, event, told), without_additions)
         for record in records_of_end(event):
             self._messages.add_log(log_of_record(record, event.attempt, name, span), source)
-        if attempt is not None and attempt.is_sampled:
-            self._add_attempt_span(attempt, event, source, told)
-        self._open.pop(key, None)
-        self._touched.pop(key, None)
-        self._closed.append(key)
-        if event.status in FINAL_STATUSES:
-            self._around.facts.finish(event.task_id)
 
     def _settle_lines(self, key: str, finished: FinishedAttempt) -> frozenset[str]:
         """Let the lines go that waited for this end, or drop them; the names of the destinations that get all of it."""
@@ -189,13 +199,23 @@ class OutboxSlice:
                 (self._released if route.name in told else self._discarded).append((route.name, key))
         return told
 
-    def _add_attempt_span(
-        self, attempt: OpenAttempt, ended: AttemptEnded, source: Source, told: frozenset[str]
+    def _add_span(
+        self, event: TaskEnqueued | AttemptEnded, source: Source, span_for: SpanFor, otherwise: SpanFor | None = None
     ) -> None:
+        """Add a span; one that cannot be encoded is made in the other way, if there is one, or counted as lost."""
+        try:
+            self._messages.add_span(source, event.time, span_for)
+        except _UNENCODABLE as error:
+            if otherwise is not None:
+                self._add_span(event, source, otherwise)
+            else:
+                self._lose(event, "traces", (route for route in self._around.routes if route.wants_spans), error)
+
+    def _span_for(self, attempt: OpenAttempt, ended: AttemptEnded, told: frozenset[str]) -> SpanFor:
+        """Destinations that want the same lines get the same span."""
         made: dict[str | None, SpanData] = {}
 
         def span_for(route: Route) -> SpanData:
-            """Destinations that want the same lines get the same span."""
             group = route.kept_as if route.wants_line_events and route.name in told else None
             if group not in made:
                 levels = _no_lines if group is None else route.levels
@@ -203,7 +223,7 @@ class OutboxSlice:
                 made[group] = span_of_attempt(attempt, ended, levels.__contains__, limits.events, group or EVERY)
             return made[group]
 
-        self._messages.add_span(source, ended.time, span_for)
+        return span_for
 
     # What is known
 

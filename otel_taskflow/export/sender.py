@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from otel_taskflow.errors import ConfigurationError
+from otel_taskflow.errors import ConfigurationError, SpoolError
 from otel_taskflow.export.claims import Claim
 from otel_taskflow.export.courier import CONTESTED, CONTESTED_REMEDY, Courier, Tuning
 from otel_taskflow.export.destination import Destination
@@ -17,8 +17,8 @@ from otel_taskflow.export.volume import Volume, bytes_a_day, volume_of
 from otel_taskflow.health import DEGRADED, OK, WORST_FIRST, Figure, PartHealth
 from otel_taskflow.spool import Spool
 
-LOSSES = ("rejected", "quarantined", "disk_budget", "age_limit")
-"""Reasons in the spool's count of drops that mean: accepted by us, and not delivered."""
+LOSSES = ("rejected", "quarantined", "disk_budget", "age_limit", "unencodable", "before_export_failed")
+"""Reasons in the spool's count of drops that mean: not delivered, and not by choice."""
 TAKEOVER = 2.0
 """Seconds that the end of a process waits for another one to send: long enough to take its place if it ends too."""
 _LOOK = 0.05
@@ -85,12 +85,20 @@ class Sender:
         for courier in self._couriers:
             courier.start()
 
-    def flush(self, timeout: float) -> bool:
+    def flush(self, timeout: float, lost_before: Sequence[int] | None = None) -> bool:
         """Send what waits now, trying until ``timeout`` seconds are over. True only if all of it was delivered.
 
-        Where another process sends, wait until nothing waits any more.
+        ``lost_before`` is what ``lost()`` said before the spool was filled; without it, losses count from now on. Where another
+        process sends, wait until nothing waits any more.
         """
-        return self._flush(time.monotonic() + timeout, is_patient=True)
+        return self._flush(time.monotonic() + timeout, lost_before, is_patient=True)
+
+    def lost(self) -> Sequence[int] | None:
+        """Losses so far, for a flush to compare with; None if the spool cannot be read."""
+        try:
+            return self._lost()
+        except SpoolError:
+            return None
 
     def stop(self, timeout: float) -> bool:
         """Flush, then end, in ``timeout`` seconds at most. Idempotent.
@@ -103,7 +111,7 @@ class Sender:
             deadline = time.monotonic() + timeout
             patience = min(timeout, TAKEOVER) if self._is_lost else timeout
             try:
-                self._delivered_all = self._flush(time.monotonic() + patience, is_patient=False)
+                self._delivered_all = self._flush(time.monotonic() + patience, None, is_patient=False)
             finally:
                 self._end(deadline)
             if not self._delivered_all:
@@ -158,11 +166,11 @@ class Sender:
         name = self.destination.name
         return {key[1:]: count for key, count in self._spool.dropped().items() if key[0] == name}
 
-    def _flush(self, deadline: float, *, is_patient: bool) -> bool:
+    def _flush(self, deadline: float, lost_before: Sequence[int] | None, *, is_patient: bool) -> bool:
         for courier in self._couriers:
             courier.begin_flush()
         try:
-            lost_before = self._lost()
+            lost_before = self._lost() if lost_before is None else lost_before
             flushes = [_Flush(courier, partial(self._waiting, courier.signal)) for courier in self._couriers]
             emptied = [each.wait(deadline, is_patient=is_patient) for each in flushes]
             return (

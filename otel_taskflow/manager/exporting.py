@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 
@@ -56,11 +56,19 @@ class Exporting:
         for sender in self._senders:
             sender.start()
 
-    def flush(self, timeout: float) -> bool:
-        """Wait until what is in the spool was delivered. False if ``timeout`` seconds passed first, or some was not."""
+    def flush(self, timeout: float, fill: Callable[[], bool]) -> bool:
+        """Wait until what ``fill`` has brought into the spool was delivered; it says whether that is all.
+
+        False if ``timeout`` seconds passed first, or some was not.
+        """
         deadline = monotonic() + timeout
-        delivered = [sender.flush(max(0.0, deadline - monotonic())) for sender in self._senders]
-        return all(delivered)
+        lost_before = [sender.lost() for sender in self._senders]
+        is_filled = fill()
+        delivered = [
+            sender.flush(max(0.0, deadline - monotonic()), lost)
+            for sender, lost in zip(self._senders, lost_before, strict=True)
+        ]
+        return is_filled and all(delivered)
 
     def stop(self, timeout: float = FLUSH_TIMEOUT) -> None:
         """Deliver what can be delivered in time; the rest waits on disk, if the spool is there. Close everything."""

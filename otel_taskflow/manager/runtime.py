@@ -342,9 +342,7 @@ class Runtime:
         """Deliver what was journalled so far. False if ``timeout`` seconds passed first, or some was not delivered."""
         if self.exporting is None:
             return True
-        deadline = time.monotonic() + timeout
-        taken = self.tailer.wait_all(self.writer.end, timeout)
-        return self.exporting.flush(remaining(deadline)) and taken
+        return self.exporting.flush(timeout, lambda: self.tailer.wait_all(self.writer.end, timeout))
 
     @property
     def kept_in(self) -> str:

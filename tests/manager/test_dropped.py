@@ -223,7 +223,7 @@ def test_counters_of_losses_begin_at_0_so_that_the_first_loss_is_an_increase(tmp
     Rows(tmp_path).until(lambda: bool(recorder.points("otel_taskflow.export.dropped")), "elected")
     on_the_way = recorder.points("otel_taskflow.export.dropped")
     reasons = {point.attributes["otel_taskflow.drop.reason"] for point in on_the_way}
-    assert reasons >= {"disk_budget", "age_limit", "quarantined", "rejected"}
+    assert reasons >= {"disk_budget", "age_limit", "quarantined", "rejected", "unencodable", "before_export_failed"}
     assert {point.value for point in [*on_the_way, *recorder.points("otel_taskflow.dropped")]} == {0}
     assert manager.dropped == {}
     manager.stop()

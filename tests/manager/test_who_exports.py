@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -101,6 +102,29 @@ def test_two_destinations_get_their_own_signal(tmp_path: Path, receiver: OTLPRec
         exporters = [OTLPExporter.tempo(receiver.url), OTLPExporter.loki(loki.url)]
         assert run(tmp_path, receiver, Recorder(), exporters) == Exported(our_spans=2)
         assert (loki.span_ids, loki.log_bodies.count("a line")) == ([], 1)
+
+
+def test_a_flush_says_false_when_what_it_waited_for_could_not_be_made_into_a_message(
+    tmp_path: Path, receiver: OTLPReceiver
+) -> None:
+    is_flushing = threading.Event()
+
+    def hook(data: Any) -> Any:
+        is_flushing.wait(5)
+        raise ValueError("no")
+
+    manager = TaskManager(dir=str(tmp_path), observers=[OTLPExporter(receiver.url, before_export=hook)])
+
+    @manager.task
+    def work() -> None:
+        task_log("a line")
+
+    manager.add_task(work)
+    threading.Timer(0.3, is_flushing.set).start()
+    assert not manager.force_flush(10)
+    assert manager.drain()
+    assert manager.force_flush(10), "nothing was lost since"
+    manager.stop()
 
 
 def test_with_the_sdk_disabled_nothing_is_exported(

@@ -194,3 +194,32 @@ def test_an_event_that_cannot_be_exported_holds_up_no_other(stage: Make) -> None
     made.outbox.consume(piece(enqueued("broken", None), broken, *WHOLE))
     assert made.lines() == ["line 1", "line 2"]
     assert made.spool.dropped() == {("otlp", "logs", "unencodable"): 1}
+
+
+def test_a_span_whose_additions_cannot_be_encoded_goes_out_without_them(stage: Make) -> None:
+    seen: list[SpanData | LogData] = []
+
+    def hook(data: SpanData | LogData) -> SpanData | LogData:
+        seen.append(data)
+        return data
+
+    made = stage(destination("hooked", before_export=hook), destination())
+    wrong = {"attributes": {"mine": 1}, "events": [["no time", 1.5, {}]]}
+    made.outbox.consume(piece(*WHOLE[:-1], WHOLE[-1]._replace(span=wrong)))
+    for name in ("otlp", "hooked"):
+        (span,) = [each for each in made.spans(name) if each.name == "process send"]
+        assert (attributes_of(span)["otel_taskflow.attempt.outcome"], len(span.events)) == ("succeeded", 2)
+    assert [each.name for each in seen if isinstance(each, SpanData)] == ["send send", "process send"]
+    assert made.spool.dropped() == {}
+
+
+def test_a_span_that_cannot_be_exported_is_counted_as_one_and_its_attempt_closed(stage: Make) -> None:
+    made = stage(destination(), destination("lines", ("logs",)))
+    made.outbox.consume(piece(*WHOLE[:2]))
+    assert made.spool.open_attempt("t/0") is not None
+    heir = stage(destination(), destination("lines", ("logs",)))
+    late = ended()._replace(time=-1)
+    heir.outbox.consume(piece(late, first=3))
+    assert made.spool.dropped()["otlp", "traces", "unencodable"] == 1
+    assert ("lines", "traces", "unencodable") not in made.spool.dropped()
+    assert made.spool.open_attempt("t/0") is None
