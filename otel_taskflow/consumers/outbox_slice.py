@@ -51,9 +51,12 @@ class Surroundings:
     """Whether a route has a limit of lines a second."""
     event_routes: dict[str, Sequence[Route]] = field(default_factory=dict)
     """Who wants the lines of a level as events of the span."""
+    groups: Sequence[str] = ()
+    """Of lines that are kept for events of the span."""
 
     def __post_init__(self) -> None:
         self.is_limited = any(route.is_limited for route in self.routes)
+        self.groups = [route.kept_as for route in self.routes if route.wants_line_events]
         for level in LEVELS:
             routes = [route for route in self.routes if level in route.levels]
             self.line_routes[level] = [route for route in routes if route.wants_lines]
@@ -139,7 +142,7 @@ class OutboxSlice:
             return
         self._around.facts.started(event)
         key = attempt_key(event.task_id, event.attempt)
-        attempt = OpenAttempt(event, task, self._resource)
+        attempt = OpenAttempt(event, task, self._resource, self._around.groups)
         self._open[key] = self._touched[key] = attempt
         for record in records_of_start(event):
             self._messages.add_log(log_of_record(record, event.attempt, task.name, event.span), self._source, key)
@@ -184,18 +187,22 @@ class OutboxSlice:
         attempt = self._attempt(event.task_id, event.attempt)
         name, span = self._names(event.task_id, event.attempt, attempt)
         source = self._source_of(attempt)
-        told = self._settle_lines(key, _finished(event, attempt, name or ""))
+        told = self._settle_lines(key, _finished(event, attempt, name or ""), attempt)
         if attempt is not None and attempt.is_sampled:
             without_additions = self._span_for(attempt, event._replace(span=None), told)
             self._add_span(event, source, self._span_for(attempt, event, told), without_additions)
         for record in records_of_end(event):
             self._messages.add_log(log_of_record(record, event.attempt, name, span), source)
 
-    def _settle_lines(self, key: str, finished: FinishedAttempt) -> frozenset[str]:
-        """Let the lines go that waited for this end, or drop them; the names of the destinations that get all of it."""
+    def _settle_lines(self, key: str, finished: FinishedAttempt, attempt: OpenAttempt | None) -> frozenset[str]:
+        """Let the lines go that waited for this end, or drop them; the names of the destinations that get all of it.
+
+        Of an attempt that another process began lines may wait where none would now.
+        """
         told = frozenset(route.name for route in self._around.routes if route.tells_all(finished))
+        may_wait = attempt is None or attempt.is_inherited
         for route in self._around.routes:
-            if route.decides_late:
+            if route.decides_late or may_wait:
                 (self._released if route.name in told else self._discarded).append((route.name, key))
         return told
 
@@ -242,7 +249,7 @@ class OutboxSlice:
         row, task = self._around.facts.attempt(task_id, number), self._around.facts.of(task_id)
         if row is None or task is None or row.outcome is not None or not row.span.trace_id:
             return None
-        return OpenAttempt(_started(row), task, ({}, ""))
+        return OpenAttempt(_started(row), task, ({}, ""), self._around.groups)
 
     def _names(self, task_id: str, number: int, attempt: OpenAttempt | None) -> tuple[str | None, SpanIdentity | None]:
         """Name and span for a log record, also for a line that came late."""

@@ -89,6 +89,15 @@ def test_lines_wait_in_the_spool_for_the_end_of_their_attempt(stage: Make) -> No
     assert heir.lines() == ["line 1", "line 2"]
 
 
+def test_lines_that_waited_go_out_when_the_next_process_would_not_hold_them(stage: Make) -> None:
+    made = stage(destination(detail="on_problem"), destination("all"))
+    made.outbox.consume(piece(*WHOLE[:4]))
+    heir = stage(destination(detail="always"), destination("all"))
+    header = HEADER._replace(journal_id="default-2")
+    heir.outbox.consume(piece(ended(AttemptOutcome.INTERRUPTED), header=header))
+    assert heir.lines() == heir.lines("all") == ["line 1", "line 2"]
+
+
 def test_a_function_decides_by_the_finished_attempt(stage: Make) -> None:
     asked: list[FinishedAttempt] = []
 
@@ -129,6 +138,23 @@ def test_lines_beyond_the_rate_are_dropped_and_counted_where_they_are_events_onl
     assert attributes_of(process)["otel_taskflow.log.omitted"] == 7
     assert made.spool.dropped() == {("otlp", "traces", "rate_limit"): 7}
     assert len(made.events("all")) == 10
+
+
+def test_a_destination_whose_rate_left_no_line_gets_none_that_were_kept_for_another(stage: Make) -> None:
+    routes = (destination(max_lines_per_second=0.001), destination("all"))
+    made, heir = stage(*routes), stage(*routes)
+    before = [enqueued("before"), started("before"), logged(1, task_id="before"), ended(task_id="before", lines=1)]
+    made.outbox.consume(piece(*before, *WHOLE))
+    made.outbox.consume(piece(enqueued("u"), started("u"), logged(1, task_id="u"), first=10))
+    header = HEADER._replace(journal_id="default-2")
+    heir.outbox.consume(piece(ended(AttemptOutcome.INTERRUPTED, task_id="u", lines=1), header=header))
+
+    def events(name: str) -> list[int]:
+        spans = [span for span in made.spans(name) if span.name.startswith("process")]
+        return [sum(event.name == "task.log" for event in span.events) for span in spans]
+
+    assert events("otlp") == [1, 0, 0]
+    assert events("all") == [1, 2, 1]
 
 
 def test_a_rate_goes_on_after_the_clock_was_set_back() -> None:

@@ -73,22 +73,30 @@ class _Ends(NamedTuple):
         return (*self.first, *self.last)
 
 
+def _no_ends() -> _Ends:
+    return _Ends([], deque(maxlen=KEPT_LAST))
+
+
 class OpenAttempt:
     """What is known of an attempt before its end: its start, its task, the first and last of its lines.
 
     Lines are kept for each group of destinations that want the same ones as events.
     """
 
-    __slots__ = ("_kept", "count", "last_time", "resource", "started", "task")
+    __slots__ = ("_kept", "count", "is_inherited", "last_time", "resource", "started", "task")
 
-    def __init__(self, started: AttemptStarted, task: TaskRow, resource: tuple[Any, str]) -> None:
+    def __init__(
+        self, started: AttemptStarted, task: TaskRow, resource: tuple[Any, str], groups: Iterable[str] = ()
+    ) -> None:
         self.started = started
         self.task = task
         self.resource = resource
         """Attributes and schema URL of the process that ran it."""
         self.count = 0
         self.last_time = started.time
-        self._kept: dict[str, _Ends] = {}
+        self.is_inherited = False
+        """Whether another process began to export it, which may have had other settings."""
+        self._kept = {group: _no_ends() for group in groups}
 
     def add(self, line: TaskLogged, groups: Iterable[str] = (EVERY,)) -> None:
         """Keep a line if it is one of the first or the last of these groups."""
@@ -97,7 +105,7 @@ class OpenAttempt:
         kept = (line.time, line.level, line.message, line.extra)
         for group in groups:
             if group not in self._kept:
-                self._kept[group] = _Ends([], deque(maxlen=KEPT_LAST))
+                self._kept[group] = _no_ends()
             self._kept[group].add(kept)
 
     def lines(self, group: str = EVERY) -> Sequence[Line]:
@@ -131,7 +139,7 @@ class OpenAttempt:
         return attempt
 
     def _go_on(self, count: int, last_time: int, kept: dict[str, Any]) -> None:
-        self.count, self.last_time = count, last_time
+        self.count, self.last_time, self.is_inherited = count, last_time, True
         for group, found in kept.items():
             lines: list[Line] = [(line[0], line[1], line[2], line[3]) for line in found]
             self._kept[group] = _Ends(lines[:KEPT_FIRST], deque(lines[KEPT_FIRST:], maxlen=KEPT_LAST))
