@@ -142,9 +142,10 @@ class Buffer:
 
     def flush(self, name: str, timeout: float) -> bool:
         """Deliver what there is for a destination. False if ``timeout`` seconds passed first, or anything was lost."""
-        deadline = time.monotonic() + timeout
+        deadline, sender = time.monotonic() + timeout, self._senders[name]
+        lost_before = sender.lost() if self._ready.wait(remaining(deadline)) else None
         is_delivered = (
-            self._hand_over(deadline) and self._take_over(deadline) and self._senders[name].flush(remaining(deadline))
+            self._hand_over(deadline) and self._take_over(deadline) and sender.flush(remaining(deadline), lost_before)
         )
         lost = self.lost
         told, self._told = self._told, lost

@@ -8,7 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from time import monotonic
+from time import monotonic, time_ns
 from typing import Any
 
 from otel_taskflow.errors import JournalError
@@ -40,12 +40,15 @@ class Place:
         self.is_delivered = False
         """Whether all was delivered when it left."""
 
-    def put(self, item: Any, time: int, encode: Callable[[Any], bytes]) -> None:
-        """Keep an item. What cannot be kept is counted, said once, and over."""
+    def put(self, item: Any, encode: Callable[[Any], bytes]) -> None:
+        """Keep an item. What cannot be kept is counted, said once, and over.
+
+        Its age begins now: an import of old records has times of long ago.
+        """
         if self._has_left:
             return
         try:
-            self._current().intake.put(self._origins.of(item), time, encode(item))
+            self._current().intake.put(self._origins.of(item), time_ns(), encode(item))
         except Exception as error:  # noqa: BLE001 - whatever is in an item, whoever ended it goes on
             self._fail(error)
 

@@ -92,7 +92,7 @@ class DurableSpanProcessor(_Durable, SpanProcessor):
         place, context = self._place, span.context
         if place is None or context is None or not context.trace_flags.sampled:
             return
-        place.put(span, span.end_time or 0, encode_span)
+        place.put(span, encode_span)
 
 
 class DurableLogRecordProcessor(_Durable, LogRecordProcessor):
@@ -110,8 +110,7 @@ class DurableLogRecordProcessor(_Durable, LogRecordProcessor):
             return
         if is_quiet() and (scope is None or scope.name != SCOPE):
             return  # what libraries say while they send for us would beget itself for ever
-        record = log_record.log_record
-        place.put(log_record, record.timestamp or record.observed_timestamp or 0, encode_log)
+        place.put(log_record, encode_log)
 
 
 def _folder(given: str | os.PathLike[str] | None) -> Path:

@@ -31,7 +31,7 @@ class Message(NamedTuple):
     source: Source
     body: bytes
     time: int
-    """Unix nanoseconds of what it tells, for the age limit."""
+    """Unix nanoseconds from which its age counts, for the age limit: when it was made."""
     held_for: str | None = None
     """Key of an attempt whose end decides whether it is sent."""
 
