@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from otel_taskflow.export.election import Election
 from otel_taskflow.export.volume import Volume, bytes_a_day, volume_of
 from otel_taskflow.health import DEGRADED, OK, WORST_FIRST, Figure, PartHealth
 from otel_taskflow.spool import Spool
+from otel_taskflow.telemetry.otlp.requests import load_answers
 
 LOSSES = ("rejected", "quarantined", "disk_budget", "age_limit", "unencodable", "before_export_failed")
 """Reasons in the spool's count of drops that mean: not delivered, and not by choice."""
@@ -47,6 +49,9 @@ class Sender:
         *,
         reports: bool = False,
     ) -> None:
+        # Here and not on a courier's thread: a fork meanwhile would leave a module locked for ever in the child.
+        importlib.import_module("requests")
+        load_answers()
         self.destination = destination
         self._spool = spool
         self._claims: dict[str, Claim] = {}

@@ -8,7 +8,6 @@ Nothing here waits for the network but ``flush`` and ``close``, and these have a
 
 from __future__ import annotations
 
-import importlib
 import logging
 import os
 import socket
@@ -62,8 +61,6 @@ class Buffer:
 
     def __init__(self, folder: Path) -> None:
         self.pid = os.getpid()
-        # Here and not on a sender's thread: a fork meanwhile would leave the module locked for ever in the child.
-        importlib.import_module("requests")
         self.root = open_folder(folder)
         self._writer = JournalWriter.create(self.root, _header())
         self.intake = Intake(self._writer)

@@ -9,6 +9,7 @@ from pathlib import Path
 from fastapi import Depends, FastAPI
 
 from otel_taskflow import TaskManager
+from otel_taskflow.testing.otlp_receiver import OTLPReceiver, Reply
 
 SCRIPT = """
 from otel_taskflow import TaskManager, task_log
@@ -43,6 +44,25 @@ def greet(name: str) -> None:
 def post(tasks=Depends(manager.get_tasks)):
     return tasks.add_task(greet, "you")
 """
+EXPORTING = """
+import sys, threading
+from otel_taskflow import OTLPExporter, TaskManager
+
+
+class Watch:
+    @staticmethod
+    def find_spec(name, path, target=None):
+        if threading.current_thread().name.startswith("otel_taskflow-otlp-"):
+            print(name)
+
+
+sys.meta_path.insert(0, Watch)
+manager = TaskManager(dir=sys.argv[1], observers=[OTLPExporter(sys.argv[2], schedule_delay=0.01)])
+manager.add_task(print, "a task")
+assert manager.drain()
+assert manager.force_flush(20)
+manager.stop()
+"""
 
 
 def imported_by(program: str, folder: Path, *modules: str) -> str:
@@ -66,6 +86,14 @@ def test_an_app_that_is_only_imported_imports_nothing_that_runs(tmp_path: Path) 
         "otel_taskflow.manager.runtime",
     )
     assert imported_by(APP, tmp_path / "tasks", *running) == ""
+
+
+def test_a_thread_that_sends_imports_nothing_so_that_a_fork_cannot_leave_a_module_locked(tmp_path: Path) -> None:
+    with OTLPReceiver() as receiver:
+        receiver.reply(Reply(503), Reply(200))
+        command = [sys.executable, "-c", EXPORTING, str(tmp_path), receiver.url]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.splitlines() == ["a task"]
 
 
 def test_the_process_that_writes_the_store_imports_nothing_that_reads_it(tmp_path: Path) -> None:

@@ -82,6 +82,12 @@ def status_text(body: bytes) -> str:
     return "" if found is None else str(found.error_message)
 
 
+def load_answers() -> None:
+    """Import now what answers are read with, which is otherwise imported with the first one."""
+    status_text(b"")
+    _response_type(TRACES)
+
+
 def _response_type(signal: str) -> Any:
     from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
@@ -112,4 +118,4 @@ def _url(schema_url: str) -> bytes:
     return field(_THIRD, schema_url.encode()) if schema_url else b""
 
 
-__all__ = ["LOGS", "SIGNALS", "TRACES", "Group", "Source", "rejected", "request", "status_text"]
+__all__ = ["LOGS", "SIGNALS", "TRACES", "Group", "Source", "load_answers", "rejected", "request", "status_text"]
