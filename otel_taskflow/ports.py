@@ -273,7 +273,7 @@ class JournalHeader(NamedTuple):
     namespace: str = "default"
     """Name of the TaskManager; two managers on one folder keep apart by it."""
     resource: Mapping[str, Any] = {}
-    """Attributes of the process's OpenTelemetry resource, if telemetry is exported from the journal."""
+    """Attributes of the process's OpenTelemetry resource as JSON can hold them, if telemetry is exported from the journal."""
     resource_schema_url: str = ""
     release: str = ""
 

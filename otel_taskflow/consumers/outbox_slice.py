@@ -16,6 +16,7 @@ from otel_taskflow.model import FINAL_STATUSES, AttemptRow, SpanIdentity, TaskRo
 from otel_taskflow.ports import JournalHeader, JournalSlice
 from otel_taskflow.spool import Source, SpoolWrite
 from otel_taskflow.telemetry import semconv
+from otel_taskflow.telemetry.additions import unpacked_attributes
 from otel_taskflow.telemetry.lifecycle_records import records_of_end, records_of_start
 from otel_taskflow.telemetry.otlp.attempts import EVERY, OpenAttempt, attempt_key, span_of_attempt, span_of_enqueue
 from otel_taskflow.telemetry.otlp.encode import encode_resource, encode_scope
@@ -63,12 +64,13 @@ class Surroundings:
             self.event_routes[level] = [route for route in routes if route.wants_line_events]
 
     def source(self, resource: Mapping[str, Any], schema_url: str) -> Source:
-        """Resource and scope as they are sent; encoded once."""
+        """Resource, as a journal has it, and scope as they are sent; encoded once."""
         name = f"{schema_url} {sorted(resource.items())!r}"
         if name not in self.sources:
             if len(self.sources) > 1000:
                 self.sources.clear()
-            self.sources[name] = Source(encode_resource(resource), schema_url, _SCOPE, semconv.SCHEMA_URL)
+            encoded = encode_resource(unpacked_attributes(resource))
+            self.sources[name] = Source(encoded, schema_url, _SCOPE, semconv.SCHEMA_URL)
         return self.sources[name]
 
 

@@ -11,6 +11,7 @@ from otel_taskflow.manager.settings import Settings
 from otel_taskflow.ports import Telemetry
 from otel_taskflow.setup.ownership import destinations_of
 from otel_taskflow.telemetry import LogRecordConsumer, NoTelemetry, OpenTelemetry
+from otel_taskflow.telemetry.additions import packed_attributes
 
 if TYPE_CHECKING:
     from otel_taskflow.export import Destination, OTLPExporter
@@ -29,7 +30,7 @@ class ExportPlan(NamedTuple):
     exports_logs: bool
     resource: dict[str, Any]
     resource_schema_url: str
-    """Of this process; its journal says so, for whoever sends what it leaves."""
+    """Of this process, as JSON can hold it; its journal says so, for whoever sends what it leaves."""
 
 
 class RecoveryPlan(NamedTuple):
@@ -108,7 +109,7 @@ def _resource_of(tracers: Any) -> tuple[dict[str, Any], str]:
     from otel_taskflow.telemetry.private import private_provider, resource_data
 
     attributes, schema_url = resource_data(private_provider(tracers).resource)
-    return dict(attributes), schema_url
+    return packed_attributes(attributes), schema_url
 
 
 def _with_the_setup(given: list[Destination], tracers: Any, loggers: Any) -> list[Destination]:
@@ -153,7 +154,7 @@ def _plan(destinations: Sequence[Destination], tracers: Any) -> tuple[ExportPlan
         destinations,
         exports_spans=any("traces" in each.endpoints for each in destinations),
         exports_logs=any("logs" in each.endpoints for each in destinations),
-        resource=dict(private.resource.attributes),
+        resource=packed_attributes(private.resource.attributes),
         resource_schema_url=private.resource.schema_url,
     )
     return plan, private if plan.exports_spans else tracers

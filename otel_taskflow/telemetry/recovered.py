@@ -13,6 +13,7 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 
 from otel_taskflow.errors import ConfigurationError
 from otel_taskflow.telemetry import semconv
+from otel_taskflow.telemetry.additions import unpacked_attributes
 from otel_taskflow.telemetry.carrier import span_context_of
 from otel_taskflow.telemetry.otlp.values import SpanData
 from otel_taskflow.version import __version__
@@ -38,12 +39,12 @@ def export(exporter: SpanExporter, spans: list[ReadableSpan]) -> None:
 
 
 def readable_span(data: SpanData, resource: Mapping[str, Any], resource_schema_url: str) -> ReadableSpan:
-    """The span as an SDK's exporter takes it, of a process with this resource."""
+    """The span as an SDK's exporter takes it, of a process with this resource, as a journal has it."""
     return ReadableSpan(
         name=data.name,
         context=span_context_of(data.identity),
         parent=_parent(data),
-        resource=Resource(dict(resource), resource_schema_url),
+        resource=Resource(unpacked_attributes(resource), resource_schema_url),
         attributes=data.attributes,
         events=[Event(each.name, each.attributes, each.time) for each in data.events],
         links=[Link(span_context_of(each.identity, is_remote=each.is_remote), each.attributes) for each in data.links],

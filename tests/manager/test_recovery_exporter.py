@@ -22,6 +22,7 @@ from otel_taskflow.model import LogRow, SpanIdentity, TaskStatus
 from otel_taskflow.ports import JournalHeader, Store, StoreWrite
 from otel_taskflow.registry import Registry
 from otel_taskflow.stores.memory import MemoryStore
+from otel_taskflow.telemetry.additions import packed_attributes
 from otel_taskflow.testing.otlp_receiver import OTLPReceiver
 from otel_taskflow.testing.store_rows import SPAN, START, make_attempt, make_task
 from tests.telemetry.parts import Recorder
@@ -122,6 +123,12 @@ def test_a_task_of_another_process_has_a_remote_parent(store: Store) -> None:
     (span,) = recover(store, HEADER._replace(created_at=START + 1))
     assert span.parent is not None
     assert span.parent.is_remote
+
+
+def test_a_resource_that_json_cannot_hold_is_that_of_the_recovered_span(store: Store) -> None:
+    told = packed_attributes({"build.digest": b"\xff"})
+    (span,) = recover(store, HEADER._replace(resource=told))
+    assert dict(span.resource.attributes) == {"build.digest": b"\xff"}
 
 
 def test_a_process_that_told_no_resource_has_that_of_its_heir(store: Store) -> None:

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import pytest
 from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler
 
 from otel_taskflow import OTLPExporter, TaskManager, task_log
@@ -165,6 +167,23 @@ def test_span_limits_and_resource_of_the_environment_hold_on_the_durable_path(
     assert attributes["messaging.system"].string_value == "ote"
     resources = {pair.key: pair.value.string_value for resource in receiver.resources for pair in resource.attributes}
     assert (resources["service.name"], resources["deployment.environment.name"]) == ("shop", "test")
+
+
+def test_a_resource_that_json_cannot_hold_is_exported_as_it_is(tmp_path: Path, receiver: OTLPReceiver) -> None:
+    told = {"service.name": "caf\udce9", "build.digest": b"\xff\x00", "zones": ["a", "b"]}
+    provider = TracerProvider(resource=Resource(told))
+    exporter = OTLPExporter(receiver.url, signals=("traces", "logs"))
+    manager = TaskManager(dir=str(tmp_path), observers=[exporter], tracer_provider=provider)
+    manager.add_task(manager.task(print))
+    assert manager.drain()
+    assert manager.force_flush()
+    manager.stop()
+    assert len(receiver.spans) == 2
+    (resource,) = {each.SerializeToString(): each for each in receiver.resources}.values()
+    values = {pair.key: pair.value for pair in resource.attributes}
+    assert values["service.name"].string_value == "caf\\udce9"
+    assert values["build.digest"].bytes_value == b"\xff\x00"
+    assert [each.string_value for each in values["zones"].array_value.values] == ["a", "b"]
 
 
 def test_spans_of_the_app_itself_stay_with_the_app(tmp_path: Path, receiver: OTLPReceiver) -> None:
