@@ -51,7 +51,9 @@ class JournalledAttemptSpan(LiveAttemptSpan):
 
     def _read(self, span: ReadableSpan) -> dict[str, Any]:
         room = Room()
-        changed = [(key, value) for key, value in (span.attributes or {}).items() if self._given.get(key) != value]
+        has = span.attributes or {}
+        changed = [(key, value) for key, value in has.items() if self._given.get(key) != value]
+        pushed_out = sum(key not in has for key in self._given)  # at the SDK's limit; the outbox has them anyway
         attributes = room.fitting(packed_attributes(dict(changed)).items())
         events = room.fitting(map(_event, span.events))
         added_links = span.links[self._links :]
@@ -63,7 +65,7 @@ class JournalledAttemptSpan(LiveAttemptSpan):
             "links": links,
             "status": _status(span),
             "dropped": [
-                span.dropped_attributes + len(changed) - len(attributes),
+                span.dropped_attributes - pushed_out + len(changed) - len(attributes),
                 span.dropped_events + len(span.events) - len(events),
                 span.dropped_links + len(added_links) - len(links),
             ],

@@ -336,6 +336,20 @@ def test_of_what_is_too_much_for_a_span_the_rest_is_kept_and_the_loss_counted(te
     assert len(made.name) == MOST_CHARACTERS
 
 
+def test_of_more_attributes_than_the_limit_those_of_user_code_are_left_out(
+    both: Both, telemetry: OpenTelemetry
+) -> None:
+    def body() -> None:
+        for number in range(120):
+            trace.get_current_span().set_attribute(f"mine {number}", number)
+
+    _, made = both.run(enqueued(telemetry), body, outcome=AttemptOutcome.FAILED, error=FAILURE)
+    kept = {pair.key for pair in made.attributes}
+    assert kept >= {"otel_taskflow.attempt.outcome", "otel_taskflow.log.count", "error.type", "mine 0"}
+    assert (len(kept), "mine 119" in kept) == (128, False)
+    assert made.dropped_attributes_count == len(kept - {f"mine {number}" for number in range(120)}) + 120 - 128
+
+
 def test_of_a_value_nested_too_deep_the_inside_becomes_text() -> None:
     value: Any = {"a": [1]}
     for _ in range(5000):

@@ -180,11 +180,7 @@ def span_of_attempt(
         identity=attempt.started.span,
         start_time=attempt.started.time,
         end_time=_end_time(attempt, ended),
-        attributes={
-            **attempt_attributes(attempt.task, attempt.started),
-            **unpacked_attributes(added.get("attributes", {})),
-            **end_attributes(ended, max(0, ended.log_count - len(kept))),
-        },
+        attributes=_attributes(attempt, ended, max(0, ended.log_count - len(kept))),
         events=events,
         links=[*_links(attempt), *_user_links(added)],
         status=status,
@@ -194,6 +190,13 @@ def span_of_attempt(
         dropped_events=dropped[1],
         dropped_links=dropped[2],
     )
+
+
+def _attributes(attempt: OpenAttempt, ended: AttemptEnded, omitted: int) -> dict[str, Any]:
+    """Ours first: a limit cuts off the last. User code may change what is known at the start, not how it ended."""
+    of_end = end_attributes(ended, omitted)
+    added = unpacked_attributes((ended.span or {}).get("attributes", {}))
+    return {**attempt_attributes(attempt.task, attempt.started), **of_end, **added, **of_end}
 
 
 def _end_time(attempt: OpenAttempt, ended: AttemptEnded) -> int:
