@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import SplitResult, urlsplit, urlunsplit
@@ -91,6 +92,13 @@ def checked_choice(where: str, value: object, choices: Sequence[str], remedy: st
     if not isinstance(value, str) or value not in choices:
         refuse(where, value, remedy or f"use one of {', '.join(map(repr, choices))}")
     return value
+
+
+def checked_sync(where: str, function: Callable[..., object]) -> Callable[..., object]:
+    """A function whose answer is there when it returns."""
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004
+        refuse(where, function, "nobody could await its answer; use a function without async")
+    return function
 
 
 def checked_timeout(where: str, value: object) -> float:

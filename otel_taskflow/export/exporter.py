@@ -120,25 +120,25 @@ class OTLPExporter(TaskObserver):
     @classmethod
     def collector(cls, url: str = DEFAULT_ENDPOINT, **settings: Any) -> OTLPExporter:
         """For an OpenTelemetry Collector: both signals."""
-        return cls(url, **{"name": "collector", **_FOR_ONE_RECEIVER, **settings})
+        return cls(url, **_for_one_receiver({"name": "collector", **settings}))
 
     @classmethod
     def tempo(cls, url: str = DEFAULT_ENDPOINT, **settings: Any) -> OTLPExporter:
         """For Grafana Tempo, which takes traces only, at ``<url>/v1/traces``."""
-        return cls(url, **{"name": "tempo", **_FOR_ONE_RECEIVER, "signals": ("traces",), **settings})
+        return cls(url, **_for_one_receiver({"name": "tempo", "signals": ("traces",), **settings}))
 
     @classmethod
     def loki(cls, url: str = "http://localhost:3100", **settings: Any) -> OTLPExporter:
         """For Grafana Loki, which takes logs only, at ``<url>/otlp/v1/logs``."""
         base = checks.checked_endpoint(f"{cls.__name__}.loki(url)", url).rstrip("/")
         endpoint = base if base.endswith("/otlp") else f"{base}/otlp"
-        return cls(endpoint, **{"name": "loki", **_FOR_ONE_RECEIVER, "signals": ("logs",), **settings})
+        return cls(endpoint, **_for_one_receiver({"name": "loki", "signals": ("logs",), **settings}))
 
     @classmethod
     def datadog_agent(cls, url: str = DEFAULT_ENDPOINT, **settings: Any) -> OTLPExporter:
         """For a Datadog Agent with OTLP over HTTP turned on: both signals, at port 4318 if ``url`` names none."""
         base = _with_port(checks.checked_endpoint(f"{cls.__name__}.datadog_agent(url)", url))
-        return cls(base, **{"name": "datadog", **_FOR_ONE_RECEIVER, **settings})
+        return cls(base, **_for_one_receiver({"name": "datadog", **settings}))
 
     @cached_property
     def destination(self) -> Destination | None:
@@ -220,6 +220,12 @@ class _Given(NamedTuple):
     client_key: str | None
 
 
+def _for_one_receiver(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """None is no setting: it is what these have when nothing is said."""
+    said = {key: value for key, value in settings.items() if value is not None or key not in _FOR_ONE_RECEIVER}
+    return {**_FOR_ONE_RECEIVER, **said}
+
+
 def _where(parameter: str) -> str:
     return f"OTLPExporter: {parameter}"
 
@@ -230,7 +236,9 @@ def _checked(parameter: str, value: object, check: Callable[[str, object], _Valu
 
 def _checked_filters(filters: Filters) -> Filters:
     checks.checked_choice(_where("task_logs"), filters.task_logs, ("both", "logs", "events"))
-    if not callable(filters.detail):
+    if callable(filters.detail):
+        checks.checked_sync(_where("detail"), filters.detail)
+    else:
         remedy = "use 'always', 'on_problem' or a function of the finished attempt"
         checks.checked_choice(_where("detail"), filters.detail, ("always", "on_problem"), remedy)
     if filters.slow is not None:
@@ -238,8 +246,12 @@ def _checked_filters(filters: Filters) -> Filters:
     if filters.max_lines_per_second is not None:
         remedy = "use a number above 0, or None for no limit"
         checks.checked_positive(_where("max_lines_per_second"), filters.max_lines_per_second, remedy)
-    if filters.before_export is not None and not callable(filters.before_export):
-        checks.refuse(_where("before_export"), filters.before_export, "use a function that is given a line, or None")
+    if filters.before_export is not None:
+        if not callable(filters.before_export):
+            checks.refuse(
+                _where("before_export"), filters.before_export, "use a function that is given a line, or None"
+            )
+        checks.checked_sync(_where("before_export"), filters.before_export)
     return filters
 
 

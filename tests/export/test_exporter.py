@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import Any
 
 import pytest
@@ -62,6 +63,8 @@ def test_presets_have_names_of_their_own() -> None:
 def test_a_key_for_another_receiver_is_not_sent_to_a_presets() -> None:
     environ = {"OTEL_EXPORTER_OTLP_HEADERS": "api-key=s3cret", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
     assert dict(OTLPExporter.loki().resolve(environ).endpoints["logs"].headers) == {}
+    unsaid = OTLPExporter.loki(headers=None, protocol=None)
+    assert dict(unsaid.resolve(environ).endpoints["logs"].headers) == {}
 
 
 def test_two_of_one_name_are_refused() -> None:
@@ -69,6 +72,15 @@ def test_two_of_one_name_are_refused() -> None:
         check_exporters([OTLPExporter("http://a"), OTLPExporter("http://b")])
     with pytest.raises(ConfigurationError, match="'Tempo', 'tempo'"):
         check_exporters([OTLPExporter.tempo(), OTLPExporter(name="Tempo"), OTLPExporter.loki()])
+
+
+async def wants_to_be_awaited(_: Any) -> Any:
+    return None
+
+
+class Awaited:
+    async def __call__(self, _: Any) -> Any:
+        return None
 
 
 @pytest.mark.parametrize(
@@ -92,8 +104,12 @@ def test_two_of_one_name_are_refused() -> None:
         ("min_level", "loud"),
         ("max_lines_per_second", 0),
         ("before_export", "redact"),
+        ("before_export", wants_to_be_awaited),
+        ("before_export", Awaited()),
+        ("before_export", partial(wants_to_be_awaited)),
         ("task_logs", "none"),
         ("detail", "sometimes"),
+        ("detail", wants_to_be_awaited),
         ("slow", -1),
         ("timeout", 0),
         ("timeout", float("inf")),
