@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -126,9 +127,9 @@ def test_a_task_of_another_process_has_a_remote_parent(store: Store) -> None:
 
 
 def test_a_resource_that_json_cannot_hold_is_that_of_the_recovered_span(store: Store) -> None:
-    told = packed_attributes({"build.digest": b"\xff"})
-    (span,) = recover(store, HEADER._replace(resource=told))
-    assert dict(span.resource.attributes) == {"build.digest": b"\xff"}
+    told = {"build.digest": b"\xff", "zones": ["a", "b"]}
+    (span,) = recover(store, HEADER._replace(resource=packed_attributes(told)))
+    assert dict(span.resource.attributes) == dict(Resource(told).attributes)
 
 
 def test_a_process_that_told_no_resource_has_that_of_its_heir(store: Store) -> None:

