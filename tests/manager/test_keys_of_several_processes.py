@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -205,14 +208,29 @@ def test_a_disk_without_room_for_a_claim_refuses_no_task(pair: Pair, monkeypatch
     assert add(pair[1]) == added
 
 
-def test_the_files_of_claims_are_closed_when_the_last_turn_has_ended_and_not_before(tmp_path: Path) -> None:
+def test_the_files_of_claims_are_closed_when_the_last_turn_has_ended_and_not_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[int] = []
+    closed: list[int] = []
+
+    def open_noted(*args: Any) -> int:
+        opened.append(open_file(*args))
+        return opened[-1]
+
+    def close_noted(file: int) -> None:
+        close_file(file)
+        closed.append(file)
+
+    open_file, close_file = os.open, os.close
+    monkeypatch.setattr(claimed_keys, "os", SimpleNamespace(**{**vars(os), "open": open_noted, "close": close_noted}))
     keys = claimed_keys.ClaimedKeys(tmp_path, "journal-1", "store", lambda: 0)
-    before = len(list(Path("/dev/fd").iterdir()))
     with keys.turn("note", "key") as key:
         keys.close()
         key.claim("task-1")
         assert [line.split(" ")[1:] for _, line in claims(tmp_path)] == [["journal-1", "task-1"]]
-    assert len(list(Path("/dev/fd").iterdir())) == before
+        assert closed == []
+    assert closed == opened != []
     with pytest.raises(OSError, match="has been stopped"), keys.turn("note", "key"):
         pass
 
