@@ -96,7 +96,7 @@ def checked_choice(where: str, value: object, choices: Sequence[str], remedy: st
 
 def checked_sync(where: str, function: Callable[..., object]) -> Callable[..., object]:
     """A function whose answer is there when it returns."""
-    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004 - what it is, not whether
         refuse(where, function, "nobody could await its answer; use a function without async")
     return function
 

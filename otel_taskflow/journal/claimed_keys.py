@@ -22,6 +22,7 @@ PATIENCE = 1.0
 
 _STEP = 0.0005
 _MOST = 16 * 1024 * 1024
+_MANY = 1000
 _FEW = 64
 """Claims in a file up to which nobody looks whether their processes are gone."""
 
@@ -60,7 +61,9 @@ class ClaimedKeys:
         """Of both: a descriptor is closed when nobody uses it, for its number may be another file's at once."""
         self.is_closed = False
         self._events: dict[str, int] = {}
-        """The last event that tells of each task with a claim of this process."""
+        """The last event that tells of each task with a claim of this process, while the store may not have it."""
+        self._look_at = _MANY
+        """How many of them there are when those are looked for that the store has."""
 
     @contextmanager
     def turn(self, name: str, key: str) -> Iterator[ClaimedKey]:
@@ -142,10 +145,7 @@ class ClaimedKeys:
 
     def _is_missing(self, task_id: str) -> bool:
         """Whether the store may not have a task of this process yet."""
-        if self._events.get(task_id, 0) > self._stored():
-            return True
-        self._events.pop(task_id, None)
-        return False
+        return self._events.get(task_id, 0) > self._stored()
 
     def _is_kept(self, journal_id: str) -> bool:
         """Whether not all of a journal is in the store."""
@@ -159,6 +159,10 @@ class ClaimedKeys:
 
     def own(self, digest: str, task_id: str) -> Claim:
         """A claim of this process for a task that will be journalled."""
+        if len(self._events) >= self._look_at:
+            stored = self._stored()
+            self._events = {each: seq for each, seq in self._events.items() if seq > stored}
+            self._look_at = max(_MANY, 2 * len(self._events))
         self._events[task_id] = sys.maxsize
         return Claim(digest, self._journal_id, task_id)
 
@@ -186,7 +190,11 @@ class ClaimedKey:
     def claim(self, task_id: str) -> None:
         """A task that is about to be journalled has the key. Raises OSError."""
         own = self._keys.own(self._digest, task_id)
-        self._keys.write(self._file, [*self._others(), own])
+        try:
+            self._keys.write(self._file, [*self._others(), own])
+        except OSError:
+            self._keys.forget(task_id)
+            raise
         self._task_id = task_id
 
     def keep(self, seq: int) -> None:

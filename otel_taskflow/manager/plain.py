@@ -9,10 +9,12 @@ from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from typing import Any
 
+from otel_taskflow.engine.asyncio_tasks import running_loop
+
 
 def run_plainly(func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
     """Call the function soon: an async one on the running loop, everything else on a daemon thread."""
-    loop = _running_loop()
+    loop = running_loop()
     if inspect.iscoroutinefunction(func) and loop is not None:
         task = loop.create_task(func(*args, **kwargs))
         _running.add(task)
@@ -29,10 +31,3 @@ def _call(func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, 
     result = func(*args, **kwargs)
     if inspect.iscoroutine(result):
         asyncio.run(result)
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from otel_taskflow.background.family import Member, current_family
 from otel_taskflow.background.ports import HeldTask
+from otel_taskflow.engine.asyncio_tasks import running_loop
 from otel_taskflow.engine.live import LiveTask, Phase
 from otel_taskflow.engine.new_task import NewTask
 from otel_taskflow.errors import ConfigurationError, TaskArgumentError, TaskStateError
@@ -169,7 +170,7 @@ class Submission:
 
     def _callers_loop(self) -> asyncio.AbstractEventLoop | None:
         """A script's loop is the script's business; with an app the caller may be a request, whose loop may end with it."""
-        return None if self.is_in_app else _running_loop()
+        return None if self.is_in_app else running_loop()
 
     def _take(
         self,
@@ -343,10 +344,3 @@ def _check_tags(tags: object) -> None:
         raise ConfigurationError(
             f"add_task(tags={tags!r}) must be a dict of texts; turn other keys and values into texts"
         )
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None

@@ -13,10 +13,10 @@ import pytest
 
 from otel_taskflow.consumers import tailer as tailers
 from otel_taskflow.events import Event
-from otel_taskflow.journal.disk import Disk
 from otel_taskflow.journal.reader import DeadReader, LiveReader, Record
-from otel_taskflow.journal.segment import SIZE, Segment
+from otel_taskflow.journal.segment import SIZE
 from tests.consumers.support import Recorder, following, line
+from tests.journal.support import FullDisk
 
 
 @pytest.mark.parametrize("place", ["on disk", "in memory"])
@@ -331,13 +331,6 @@ def test_appending_from_many_threads_loses_nothing(tmp_path: Path) -> None:
 
 
 def test_a_quiet_journal_in_memory_goes_back_to_the_disk_soon_after_there_is_room(tmp_path: Path) -> None:
-    class FullDisk(Disk):
-        is_full = False
-
-        def create_segment(self, path: Path | None, needed: int = 0) -> Segment:
-            if self.is_full and path is not None:
-                raise OSError(errno.ENOSPC, "No space left on device")
-            return super().create_segment(path, needed)
 
     disk = FullDisk()
     with following(tmp_path, Recorder("store"), disk=disk) as (writer, tailer):

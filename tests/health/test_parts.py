@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import shutil
 import sqlite3
 import threading
@@ -17,25 +16,15 @@ from otel_taskflow.consumers.condition import STILL, Condition, condition_of
 from otel_taskflow.consumers.observers import ObserverConsumer
 from otel_taskflow.errors import StoreError
 from otel_taskflow.health import DEGRADED, FAILED, OK, PartHealth
-from otel_taskflow.journal.disk import Disk
 from otel_taskflow.journal.reader import DeadReader
-from otel_taskflow.journal.segment import Segment
 from otel_taskflow.journal.writer import JournalWriter
 from otel_taskflow.manager import pulse as pulse_module
 from otel_taskflow.manager.pulse import Pulse
 from otel_taskflow.ports import JournalHeader
 from otel_taskflow.stores.opening import open_store
+from tests.journal.support import FullDisk
 
 HEADER = JournalHeader("j-1", 0, 1, "host", "boot", "host:1")
-
-
-class FullDisk(Disk):
-    is_full = False
-
-    def create_segment(self, path: Path | None, needed: int = 0) -> Segment:
-        if self.is_full and path is not None:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return super().create_segment(path, needed)
 
 
 def fill(writer: JournalWriter) -> None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import threading
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from otel_taskflow.journal.disk import Disk, PowerSafeDisk
+from otel_taskflow.journal.disk import PowerSafeDisk
 from otel_taskflow.journal.reader import DeadReader
-from otel_taskflow.journal.segment import SIZE, Segment
+from otel_taskflow.journal.segment import SIZE
 from tests.journal.power import Beside, CachedDisk, CachedPowerSafeDisk, payloads
-from tests.journal.support import make_writer
+from tests.journal.support import FullDisk, make_writer
 
 THREADS = 3
 EACH = 120
@@ -105,17 +104,6 @@ def test_a_sync_waits_for_the_record_that_is_being_written(tmp_path: Path) -> No
         assert writer.synced == 0
     thread.join()
     assert writer.synced == 1
-
-
-class FullDisk(Disk):
-    """No room for further files."""
-
-    is_full = False
-
-    def create_segment(self, path: Path | None, needed: int = 0) -> Segment:
-        if self.is_full and path is not None:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return super().create_segment(path, needed)
 
 
 def test_what_a_full_disk_leaves_in_memory_does_not_count_as_synced(tmp_path: Path) -> None:

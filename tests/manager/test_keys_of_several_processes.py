@@ -279,3 +279,22 @@ def test_a_key_that_is_no_recent_one_any_more_is_held_while_the_store_does_not_k
         again = [manager.add_task(note, "", idempotency_key=f"bad-{number}") for number in (3, 2)]
         assert set(again).isdisjoint(failed)
     manager.stop()
+
+
+def test_what_is_remembered_of_claims_is_what_the_store_may_not_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claimed_keys, "_MANY", 10)
+    stored = [0]
+    keys = claimed_keys.ClaimedKeys(tmp_path, "journal-1", "store", lambda: stored[0])
+    for seq in range(1, 1000):  # one key, whose tasks fail one after the other
+        with keys.turn("note", "key") as key:
+            key.claim(f"task-{seq}")
+            key.keep(seq)
+        stored[0] = seq - 3
+    assert len(keys._events) <= 20
+    with keys.turn("note", "key") as key:
+        last = key.last_claim()
+        assert last is not None
+        assert last.task_id == "task-999"
+    keys.close()
