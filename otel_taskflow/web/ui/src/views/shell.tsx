@@ -41,7 +41,7 @@ function Header() {
           <rect class="two" x="6" y="8.5" width="7" height="4" rx="1.5" />
           <rect class="three" x="11" y="14" width="8" height="4" rx="1.5" />
         </svg>
-        {seed.title}
+        <span>{seed.title}</span>
       </a>
       <HealthLink />
       <Connection />
